@@ -1,0 +1,67 @@
+"""Automatic mixed precision."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from pydantic import Field
+
+from harness import Claim, Feature, register
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from harness import Run
+
+
+class Precision(StrEnum):
+    """Low precisions, and the choice by what the device does natively."""
+
+    AUTO = "auto"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
+@register
+class AMP(Feature):
+    """Run matrix products in bf16 or fp16 under autocast; weights and pooling stay in fp32.
+
+    Why: half the bytes, and on hardware with units for it several times the throughput. fp16
+    needs its gradients scaled against underflow, which a GradScaler does; clipping sees them
+    unscaled. bf16 has the range of fp32 and needs no scaler.
+
+    When it hurts: on a CPU or GPU without native low precision it is emulated and slower; sums
+    over many nodes saturate (bf16 at 256 terms, fp16 at 2048), so aggregation and pooling must
+    stay in fp32, which PyG's scatter under autocast does only in part.
+
+    Known limitations: under CPU autocast the scatter of GCN and GAT returns fp32, that of SAGE
+    and GIN low precision; ``auto`` takes fp16 on GPUs without native bf16 and bf16 elsewhere.
+
+    Source: Micikevicius et al., "Mixed Precision Training", ICLR 2018; torch.amp.
+    """
+
+    name: ClassVar[str] = "amp"
+    claim: ClassVar[Claim] = Claim.SPEED
+
+    dtype: Precision = Field(Precision.AUTO, description="auto, bf16 or fp16")
+
+    def precision(self, device: torch.device) -> torch.dtype:
+        """The low precision on a device."""
+        if self.dtype is Precision.FP16:
+            return torch.float16
+        if self.dtype is Precision.BF16 or device.type != "cuda":
+            return torch.bfloat16
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if native else torch.float16
+
+    def around_forward(self, run: Run) -> AbstractContextManager[object]:
+        """Autocast in the precision of the device."""
+        return torch.autocast(run.device.type, dtype=self.precision(run.device))
+
+    def grad_scaler(self, run: Run) -> torch.amp.GradScaler | None:
+        """A scaler for fp16, none for bf16."""
+        if self.precision(run.device) is not torch.float16:
+            return None
+        return torch.amp.GradScaler(run.device.type)

@@ -1,0 +1,81 @@
+"""The public names of the harness; everything else may change.
+
+Names are loaded when they are first used, so that ``import harness`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.errors import DataError, HarnessError, UsageError
+    from harness.feature import Claim, Feature, make_arm, register
+    from harness.files import read_json, write_json
+    from harness.graphs.batch import GraphBatch
+    from harness.graphs.dataset import PackedGraphs
+    from harness.graphs.sources import Source, register_source
+    from harness.graphs.splits import Split, split_by_seed
+    from harness.hashing import content_key
+    from harness.models import DataShape, make_model, register_model
+    from harness.result import EpochRecord, FitResult, FitSpec
+    from harness.run import ParameterGroup, Run, Schedule
+    from harness.selection import Selection
+    from harness.settings import TrainingSettings
+    from harness.training.fit import fit
+    from harness.training.lr_range import Suggestion, run_range_test, suggest
+    from harness.training.schedules import PerEpoch, PerStep
+
+_HOME = {
+    "Claim": "feature",
+    "DataError": "errors",
+    "DataShape": "models",
+    "EpochRecord": "result",
+    "Feature": "feature",
+    "FitResult": "result",
+    "FitSpec": "result",
+    "GraphBatch": "graphs.batch",
+    "HarnessError": "errors",
+    "PackedGraphs": "graphs.dataset",
+    "ParameterGroup": "run",
+    "PerEpoch": "training.schedules",
+    "PerStep": "training.schedules",
+    "Run": "run",
+    "Schedule": "run",
+    "Selection": "selection",
+    "Source": "graphs.sources",
+    "Split": "graphs.splits",
+    "Suggestion": "training.lr_range",
+    "TrainingSettings": "settings",
+    "UsageError": "errors",
+    "content_key": "hashing",
+    "fit": "training.fit",
+    "make_arm": "feature",
+    "make_model": "models",
+    "read_json": "files",
+    "register": "feature",
+    "register_model": "models",
+    "register_source": "graphs.sources",
+    "run_range_test": "training.lr_range",
+    "split_by_seed": "graphs.splits",
+    "suggest": "training.lr_range",
+    "write_json": "files",
+}
+
+__all__ = [
+    "Claim", "DataError", "DataShape", "EpochRecord", "Feature", "FitResult", "FitSpec",
+    "GraphBatch", "HarnessError", "PackedGraphs", "ParameterGroup", "PerEpoch", "PerStep", "Run",
+    "Schedule", "Selection", "Source", "Split", "Suggestion", "TrainingSettings", "UsageError",
+    "content_key", "fit", "make_arm", "make_model", "read_json", "register", "register_model",
+    "register_source", "run_range_test", "split_by_seed", "suggest", "write_json",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'harness' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"harness.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,162 @@
+"""One typed configuration of a run: file < environment < flags.
+
+The file is ``ablation.toml`` in the working folder, or the one that ``--config`` names. The
+environment variable of a flag is ``ABLATION_`` and its name in capitals.
+"""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from harness.errors import UsageError
+from harness.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FILE_NAME = "ablation.toml"
+PREFIX = "ABLATION_"
+
+
+class Preset(StrEnum):
+    """Named sets of defaults; every value can still be given by itself."""
+
+    QUICK = "quick"
+    FULL = "full"
+
+
+PRESETS: dict[Preset, dict[str, Any]] = {
+    Preset.QUICK: {"epochs": 12},
+    Preset.FULL: {"epochs": 40, "patience": 10},
+}
+
+
+class RunConfig(BaseSettings):
+    """Values of ``ablate run`` and of the commands beside it; the fields are the flags."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    data: str = Field("inverted_guard", description="data sets: selections or paths, by commas")
+    features: str = Field("all", description="features to judge, by commas; all: each by itself")
+    models: str = Field("gcn,gat,sage", description="models, by commas")
+    baseline: str = Field("phase1", description="phase1, plain, or features joined by +")
+    seeds: int = Field(10, ge=3, le=20, description="pairs of a cell at most")
+    preset: Preset = Field(Preset.QUICK, description="quick (12 epochs) or full (40 epochs)")
+    policy: Literal["roadmap", "claims"] = Field("roadmap", description="roadmap or claims")
+    jobs: int = Field(0, ge=0, le=4096, description="trials at once; 0: one per core")
+    threads: int = Field(1, ge=1, le=1024, description="threads of one trial")
+    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="cpu, cuda or cuda:N")
+    hardware: str = Field("", description="kinds of hardware the verdict needs; empty: this one")
+    timeout: float = Field(7200.0, gt=0, description="seconds after which a trial is killed")
+    all_gates: bool = Field(False, description="measure every gate even where one has failed")  # noqa: FBT003
+    plugins: str = Field("", description="Python files that register features, by commas")
+    out: Path = Field(Path(".ablation/results"), description="folder of results and report")
+    data_root: Path = Field(Path(".ablation/data"), description="folder of packed data sets")
+
+    epochs: int | None = Field(None, ge=1, le=100_000, description="epochs of a trial")
+    batch_size: int | None = Field(None, ge=1, le=1_000_000, description="graphs a batch")
+    learning_rate: float | None = Field(
+        None, gt=0, le=10, description="learning rate where no feature chooses one"
+    )
+    weight_decay: float | None = Field(None, ge=0, le=10, description="weight decay")
+    schedule: Literal["constant", "plateau", "cosine"] | None = Field(
+        None, description="constant, plateau or cosine"
+    )
+    clip_norm: float | None = Field(None, ge=0, description="largest gradient norm; 0: no clipping")
+    patience: int | None = Field(None, ge=0, description="epochs before stopping early; 0: never")
+    warmup_epochs: int | None = Field(
+        None, ge=0, description="first epochs in which one-class predictions are no collapse"
+    )
+    timing_epochs: int = Field(3, ge=1, le=1000, description="epochs of a timed visit")
+    timing_blocks: int = Field(20, ge=3, le=20, description="timed blocks of a cell at most")
+
+    @property
+    def training(self) -> TrainingSettings:
+        """Settings of the loop: defaults < preset < what is given."""
+        given = {
+            name: value
+            for name in TrainingSettings.model_fields
+            if (value := getattr(self, name, None)) is not None
+        }
+        return TrainingSettings(**{**PRESETS[self.preset], **given})
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags over environment; the file comes in through ``load_config``."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return init_settings, env_settings
+
+
+def load_config(flags: Mapping[str, Any], file: Path | None = None) -> RunConfig:
+    """Join file, environment and flags.
+
+    Args:
+        flags: values given on the command line; None means not given.
+        file: of ``--config``; None takes ``ablation.toml`` where there is one.
+
+    Raises:
+        UsageError: naming the flag, variable or file entry that cannot be used.
+    """
+    path = file or Path(FILE_NAME)
+    given = {name: value for name, value in flags.items() if value is not None}
+    stored = _read(path, wanted=file is not None)
+    environment = {
+        name
+        for name in RunConfig.model_fields
+        if (PREFIX + name.upper()) in os.environ
+    }  # fmt: skip
+    below = {name: value for name, value in stored.items() if name not in environment}
+    try:
+        return RunConfig(**{**below, **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "?"
+        raise UsageError(
+            f"{first['msg']} (it is {first.get('input')!r})"
+            if first["type"] != "extra_forbidden"
+            else f"there is no setting '{name}'",
+            where=_origin(name, given, environment, path),
+            mend=_help(name),
+        ) from error
+
+
+def _read(path: Path, *, wanted: bool) -> dict[str, Any]:
+    if not path.exists():
+        if wanted:
+            raise UsageError("no such file", where=f"--config {path}", mend="give a TOML file")
+        return {}
+    try:
+        return dict(TomlConfigSettingsSource(RunConfig, path)())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot be read as TOML: {error}", where=str(path)) from error
+
+
+def _origin(name: str, given: Mapping[str, Any], environment: set[str], path: Path) -> str:
+    if name in given:
+        return f"--{name.replace('_', '-')}"
+    return PREFIX + name.upper() if name in environment else f"{path}, entry '{name}'"
+
+
+def _help(name: str) -> str:
+    field = RunConfig.model_fields.get(name)
+    if field is None:
+        return f"settings are: {', '.join(sorted(RunConfig.model_fields))}"
+    return f"{name.replace('_', '-')}: {field.description}"

@@ -1,0 +1,81 @@
+"""Files that are written whole or not at all, and read with errors that say where."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_JSON_BYTES = 64 << 20
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new one, never a part.
+
+    Raises:
+        OSError: if the disk is full or the folder cannot be written; the old file is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON data whole, indented, keys in the order given; NaN is refused."""
+    write_whole(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of at most 64 MiB.
+
+    Raises:
+        DataError: if the file is missing, too large or not JSON; names file, line and column.
+    """
+    try:
+        if path.stat().st_size > MAX_JSON_BYTES:
+            raise DataError.at(path, f"larger than {MAX_JSON_BYTES >> 20} MiB")
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise DataError.at(path, f"cannot be read: {error.strerror}") from error
+    except json.JSONDecodeError as error:
+        what = f"not JSON: {error.msg} (column {error.colno})"
+        raise DataError.at(path, what, line=error.lineno) from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise DataError.at(path, f"not JSON: {error}") from error
+
+
+@contextmanager
+def folder_written_whole(path: Path) -> Iterator[Path]:
+    """Give a folder to fill that takes its final name only when the block ends without error.
+
+    If another writer was first, its folder stays and this one is dropped: both hold the same
+    content, since names are content keys.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        yield draft
+        try:
+            draft.rename(path)
+        except OSError:
+            if not path.is_dir():
+                raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)

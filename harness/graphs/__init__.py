@@ -1,0 +1,1 @@
+"""Packed graph data sets, batches and splits."""

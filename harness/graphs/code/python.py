@@ -1,0 +1,151 @@
+"""Python functions to graphs: syntax tree, next-sibling and next-use edges, with ``ast`` alone."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from typing import TYPE_CHECKING
+
+from harness.graphs.code.graph import (
+    MAX_TEXT_BYTES,
+    SyntaxTree,
+    UnreadableCodeError,
+    child_edges,
+    join,
+    next_use_edges,
+    sibling_edges,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.graphs.code.graph import CodeGraph
+
+# A node's id is its place here plus one. Names are only ever appended, so that ids stay what they
+# are from one version of Python and of the harness to the next. Load, Store and Del are left out:
+# the parent says as much.
+NODE_TYPES = (
+    *("Module", "FunctionDef", "AsyncFunctionDef", "ClassDef", "Return", "Delete", "Assign"),
+    *("AugAssign", "AnnAssign", "For", "AsyncFor", "While", "If", "With", "AsyncWith", "Match"),
+    *("Raise", "Try", "TryStar", "Assert", "Import", "ImportFrom", "Global", "Nonlocal", "Expr"),
+    *("Pass", "Break", "Continue", "BoolOp", "NamedExpr", "BinOp", "UnaryOp", "Lambda", "IfExp"),
+    *("Dict", "Set", "ListComp", "SetComp", "DictComp", "GeneratorExp", "Await", "Yield"),
+    *("YieldFrom", "Compare", "Call", "FormattedValue", "JoinedStr", "Constant", "Attribute"),
+    *("Subscript", "Starred", "Name", "List", "Tuple", "Slice", "And", "Or", "Add", "Sub", "Mult"),
+    *("MatMult", "Div", "Mod", "Pow", "LShift", "RShift", "BitOr", "BitXor", "BitAnd", "FloorDiv"),
+    *("Invert", "Not", "UAdd", "USub", "Eq", "NotEq", "Lt", "LtE", "Gt", "GtE", "Is", "IsNot"),
+    *("In", "NotIn", "comprehension", "ExceptHandler", "arguments", "arg", "keyword", "alias"),
+    *("withitem", "match_case", "MatchValue", "MatchSingleton", "MatchSequence", "MatchMapping"),
+    *("MatchClass", "MatchStar", "MatchAs", "MatchOr", "TypeAlias", "TypeVar", "ParamSpec"),
+    *("TypeVarTuple", "TemplateStr", "Interpolation"),
+)
+NUM_TYPES = 128
+"""Size of the vocabulary of node types: id 0, the table, and room for the table to grow."""
+
+_IDS = {name: place for place, name in enumerate(NODE_TYPES, start=1)}
+_NO_NODES = frozenset({"ctx", "id", "attr", "kind", "type_comment", "type_ignores", "simple"})
+_FIELDS = {
+    kind: tuple(name for name in kind._fields if name not in _NO_NODES)
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST) and kind.__name__ in _IDS
+}
+
+
+def parse(text: str | bytes) -> ast.Module:
+    """Parse Python source text, which may be indented as a whole, as a method cut from its class.
+
+    Raises:
+        UnreadableCodeError: if it is no Python of this interpreter's version, or too long.
+    """
+    if len(text) > MAX_TEXT_BYTES:
+        raise UnreadableCodeError("the text is longer than 1 MiB")
+    indented = isinstance(text, str) and text.lstrip("\r\n")[:1] in (" ", "\t")
+    with warnings.catch_warnings():
+        # Invalid escape sequences in what is read are not this program's to report.
+        warnings.simplefilter("ignore")
+        try:
+            module = ast.parse(f"if 1:\n{text}" if indented else text)  # type: ignore[str-bytes-safe]
+        except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+            raise UnreadableCodeError("the text does not parse as Python") from error
+    return ast.Module(module.body[0].body, []) if indented else module  # type: ignore[attr-defined]
+
+
+def functions(module: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Outermost functions of a module and of its classes, in source order.
+
+    A function inside a function belongs to the one around it.
+    """
+    todo: list[ast.AST] = [module]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+        else:
+            todo.extend(reversed(inner_statements(node)))
+
+
+def inner_statements(node: ast.AST) -> list[ast.AST]:
+    """Statements, handlers and cases directly inside a node; expressions hold no statements."""
+    found: list[ast.AST] = []
+    for name in ("body", "handlers", "cases", "orelse", "finalbody"):
+        inner = getattr(node, name, None)
+        if isinstance(inner, list):
+            found.extend(inner)
+    return found
+
+
+def read(root: ast.AST, max_nodes: int) -> SyntaxTree:
+    """List the nodes of a syntax tree in pre-order, without recursion.
+
+    Raises:
+        UnreadableCodeError: if there are more than ``max_nodes``.
+    """
+    tree = SyntaxTree()
+    todo: list[tuple[ast.AST, int]] = [(root, -1)]
+    while todo:
+        node, parent = todo.pop()
+        if len(tree) >= max_nodes:
+            raise UnreadableCodeError.too_many_nodes(max_nodes)
+        text, name = _text(node)
+        here = tree.add(_IDS.get(type(node).__name__, 0), parent, text, name)
+        todo.extend((child, here) for child in reversed(_children(node)))
+    return tree
+
+
+def graph(tree: SyntaxTree, num_tokens: int) -> CodeGraph:
+    """Join the nodes with child, next-sibling and next-use edges."""
+    return join(tree, (child_edges(tree), sibling_edges(tree), next_use_edges(tree)), num_tokens)
+
+
+def _children(node: ast.AST) -> list[ast.AST]:
+    found: list[ast.AST] = []
+    for field in _FIELDS.get(type(node), ()):
+        value = getattr(node, field, None)
+        if isinstance(value, ast.AST):
+            found.append(value)
+        elif isinstance(value, list):
+            found.extend(item for item in value if isinstance(item, ast.AST))
+    return found
+
+
+def _text(node: ast.AST) -> tuple[str, str]:
+    """The text that a node shows, and the name that it uses."""
+    match node:
+        case ast.Name(id=name) | ast.arg(arg=name):
+            return name, name
+        case ast.Attribute(attr=name):
+            return f".{name}", ""
+        case ast.Constant(value=value):
+            return _literal(value), ""
+        case ast.keyword(arg=label):
+            return f"={label}", ""
+        case ast.alias(name=name):
+            return name, ""
+    return "", ""
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, int) and value.bit_length() > 1 << 10:
+        # Decimal digits of huge integers are refused by the interpreter itself.
+        return hex(value)
+    return ascii(value)

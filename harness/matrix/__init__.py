@@ -1,0 +1,1 @@
+"""The plan, its sequential schedule, the executors, the results store and exclusive timing."""

@@ -1,0 +1,169 @@
+"""A campaign: trials in the order that decides soonest, until every feature has its verdict.
+
+First the quality runs, several at once: a feature's cells in lockstep, features in the order of
+the plan, and the next feature's round where a core would idle. Then the timed blocks of features
+that have not failed, one at a time with the machine to itself.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import NotMeasuredError
+from harness.gates.words import Verdict
+from harness.matrix import locks
+from harness.matrix.events import BlockTimed, Judged, Said, TrialEnded, TrialStarted, Waiting
+from harness.matrix.store import Failure
+from harness.matrix.timing import TimedCell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from harness.matrix.events import Event
+    from harness.matrix.judge import CellState, Judge, Progress
+    from harness.matrix.local import LocalExecutor
+    from harness.matrix.plan import PlannedCell, PlannedFeature
+
+ATTEMPTS = {"killed": 2, "timeout": 1, "error": 1}
+
+
+class Campaign:
+    """Runs what a plan needs and the store lacks.
+
+    Args:
+        judge: plan, store and finished results.
+        executor: runs trials.
+        listen: told of everything that happens.
+        plugins: Python files that timed processes import.
+        visit_timeout: seconds after which a timed visit is given up.
+    """
+
+    def __init__(
+        self, judge: Judge, executor: LocalExecutor, listen: Callable[[Event], None],
+        plugins: tuple[str, ...] = (), visit_timeout: float = 3600.0,
+    ) -> None:  # fmt: skip
+        self._judge, self._executor, self._listen = judge, executor, listen
+        self._plan, self._store = judge.plan, judge.store
+        self._plugins, self._visit_timeout = plugins, visit_timeout
+        self._attempts: dict[str, int] = {}
+        self._progress: dict[str, Progress] = {}
+
+    def run(self) -> None:
+        """Run to the end; what is finished before an interruption stays finished.
+
+        Raises:
+            StoreError: if a stored result is damaged.
+            OSError: if the store cannot be written.
+        """
+        try:
+            self._train()
+        finally:
+            self._executor.stop()
+        self._time()
+
+    # Quality runs --------------------------------------------------------------------------
+
+    def _train(self) -> None:
+        self._judge_all(None)
+        while True:
+            for key in self._next():
+                if not self._executor.free:
+                    break
+                self._start(key)
+            if not self._executor.running:
+                return
+            for outcome in self._executor.wait():
+                spec = self._plan.trials[outcome.key]
+                if outcome.status != "finished":
+                    self._attempts[outcome.key] = self._attempts.get(outcome.key, 0) + 1
+                    if self._attempts[outcome.key] >= ATTEMPTS[outcome.status]:
+                        self._judge.failed.add(outcome.key)
+                self._listen(TrialEnded(spec, outcome))
+                self._judge_all(outcome.key)
+
+    def _start(self, key: str) -> None:
+        spec = self._plan.trials[key]
+        self._executor.start(spec, Path(self._plan.data[spec.data].folder))
+        self._listen(TrialStarted(spec))
+
+    def _next(self) -> Iterator[str]:
+        """Keys of trials to start, the soonest decisive first."""
+        busy = self._executor.running
+        given: set[str] = set()
+        for feature in self._plan.features:
+            for key in self._progress[feature.name].wanted:
+                if key not in busy and key not in given and key not in self._judge.failed:
+                    given.add(key)
+                    yield key
+
+    def _judge_all(self, key: str | None) -> None:
+        """Judge the features that a finished trial concerns; all of them at the start."""
+        for feature in self._plan.features:
+            before = self._progress.get(feature.name)
+            if before is not None and (before.done or key not in before.wanted):
+                continue
+            progress = self._judge.progress(feature)
+            self._progress[feature.name] = progress
+            if before is None or progress.rounds != before.rounds or progress.done:
+                verdict = self._judge.verdict(feature, progress)
+                self._listen(Judged(feature, verdict, progress.rounds, progress.done))
+
+    # Timed blocks --------------------------------------------------------------------------
+
+    def _time(self) -> None:
+        for feature in self._plan.features:
+            states = self._progress[feature.name].states
+            failed = any(state.cell.verdict is Verdict.FAIL for state in states)
+            if failed and not self._plan.all_gates:
+                continue
+            for planned, state in zip(feature.cells, states, strict=True):
+                if not self._measurable(planned, state):
+                    continue
+                self._time_cell(feature, planned)
+                verdict = self._judge.verdict(feature)
+                self._listen(Judged(feature, verdict, self._progress[feature.name].rounds, done=True))
+                if verdict.verdict is Verdict.FAIL and not self._plan.all_gates:
+                    break
+
+    def _measurable(self, planned: PlannedCell, state: CellState) -> bool:
+        return planned.here and state.problem is None and bool(state.cell.gates)
+
+    def _open(self, feature: PlannedFeature, planned: PlannedCell, count: int) -> bool:
+        """Whether another block may still decide the time gate (or the claimed benefit)."""
+        if count >= self._plan.timing.blocks:
+            return False
+        gates = self._judge.cell(feature, planned, 1).cell.gates
+        timed = [gates[name] for name in ("time", "benefit") if name in gates]
+        if any(gate.verdict is Verdict.FAIL for gate in timed):
+            return False
+        return not timed or any(gate.verdict is not Verdict.PASS for gate in timed)
+
+    def _time_cell(self, feature: PlannedFeature, planned: PlannedCell) -> None:
+        stored = self._store.read("blocks", planned.timing) or []
+        if not self._open(feature, planned, len(stored)):
+            return
+        seed = 0
+        baseline = self._plan.trials[planned.baseline[seed]]
+        candidate = self._plan.trials[planned.candidate[seed]]
+        self._listen(Waiting())
+        draw = random.Random(f"{planned.timing}/{len(stored)}")  # noqa: S311 - no secret
+        try:
+            with (
+                locks.exclusive(),
+                TimedCell(
+                    self._executor.context, baseline, candidate, self._folder(planned),
+                    self._plugins, self._plan.timing, self._visit_timeout,
+                ) as timed,
+            ):  # fmt: skip
+                while self._open(feature, planned, len(stored)):
+                    stored.append(timed.block(draw))
+                    self._store.keep("blocks", planned.timing, stored)
+                    self._listen(BlockTimed(feature, planned, len(stored)))
+        except NotMeasuredError as error:
+            self._listen(Said(f"{feature.name} on {planned.model}: not timed: {error}"))
+            self._store.fail(planned.timing, Failure(kind="error", detail=error.what))
+
+    def _folder(self, planned: PlannedCell) -> Path:
+        return Path(self._plan.data[planned.data].folder)

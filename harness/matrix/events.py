@@ -1,0 +1,61 @@
+"""What a campaign tells whoever watches it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from harness.gates.verdict import FeatureVerdict
+    from harness.matrix.local import Outcome
+    from harness.matrix.plan import PlannedCell, PlannedFeature
+    from harness.matrix.spec import TrialSpec
+
+
+@dataclass(frozen=True)
+class TrialStarted:
+    """A trial's process was started."""
+
+    spec: TrialSpec
+
+
+@dataclass(frozen=True)
+class TrialEnded:
+    """An attempt at a trial is over."""
+
+    spec: TrialSpec
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A feature was judged anew; ``done`` says whether its quality runs are over."""
+
+    feature: PlannedFeature
+    verdict: FeatureVerdict
+    rounds: int
+    done: bool
+
+
+@dataclass(frozen=True)
+class BlockTimed:
+    """A timed block of a cell is stored."""
+
+    feature: PlannedFeature
+    cell: PlannedCell
+    blocks: int
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The machine is waited for, so that a block can be timed with nothing beside it."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """One sentence for the user."""
+
+    text: str
+
+
+Event: TypeAlias = TrialStarted | TrialEnded | Judged | BlockTimed | Waiting | Said

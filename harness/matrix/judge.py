@@ -1,0 +1,255 @@
+"""From stored results to the gates: what a cell and a feature say after so many rounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from harness.gates.benefit import judge_benefit
+from harness.gates.cell import Cell, CellKey, judge_runs
+from harness.gates.collapse import CLEAN_RUNS, Outcome, partial_collapses
+from harness.gates.f1 import Pair, Predictions
+from harness.gates.policy import Rules, rules_for
+from harness.gates.time import judge_time, log_ratios
+from harness.gates.verdict import FeatureVerdict, judge_feature
+from harness.gates.words import Verdict
+from harness.graphs.dataset import PackedGraphs, open_folder
+from harness.matrix.timing import memory_ratios, one_off_cost, to_block
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from harness.gates.words import GateResult
+    from harness.matrix.plan import Plan, PlannedCell, PlannedFeature
+    from harness.matrix.store import Failure, Store, TrialResult
+
+
+class Results:
+    """Finished trials of a store, read once each.
+
+    Args:
+        store: where they are.
+        groups: folders of the packed data sets by content hash, for the groups of gate samples.
+    """
+
+    def __init__(self, store: Store, groups: Mapping[str, Path]) -> None:
+        self._store, self._folders = store, groups
+        self._graphs: dict[str, PackedGraphs] = {}
+        self._read: dict[str, tuple[TrialResult, Predictions | None]] = {}
+
+    def has(self, key: str) -> bool:
+        """Whether a trial is finished."""
+        return key in self._read or self._store.finished(key)
+
+    def result(self, key: str) -> TrialResult:
+        """What a finished trial found."""
+        return self._get(key)[0]
+
+    def outcome(self, key: str) -> Outcome:
+        """How a finished trial ended."""
+        result = self.result(key)
+        rule = None if result.collapse is None else result.collapse.rule
+        return Outcome(result.spec.seed, rule, result.f1)
+
+    def predictions(self, key: str) -> Predictions | None:
+        """What a finished trial predicted on *gate*."""
+        return self._get(key)[1]
+
+    def _get(self, key: str) -> tuple[TrialResult, Predictions | None]:
+        if key not in self._read:
+            result = self._store.result(key)
+            gate = self._store.gate(result)
+            predictions = None
+            if gate is not None:
+                group = self._data(result.spec.data).group[gate.index]
+                predictions = Predictions(gate.index, gate.label, gate.predicted, group)
+            self._read[key] = result, predictions
+        return self._read[key]
+
+    def _data(self, content: str) -> PackedGraphs:
+        if content not in self._graphs:
+            self._graphs[content] = open_folder(self._folders[content])
+        return self._graphs[content]
+
+
+@dataclass(frozen=True)
+class CellState:
+    """A cell after so many rounds.
+
+    Attributes:
+        cell: its gates' answers.
+        wanted: keys of the trials that its next step needs, baseline first.
+        problem: the failure that keeps it from being measured, or None.
+        f1_open: whether another pair may still decide the F1 gate.
+        runs_open: whether another clean candidate run is still needed.
+    """
+
+    cell: Cell
+    wanted: tuple[str, ...] = ()
+    problem: Failure | None = None
+    f1_open: bool = True
+    runs_open: bool = True
+
+    @property
+    def closed(self) -> bool:
+        """Whether no further pair can change the cell."""
+        return not (self.f1_open or self.runs_open or self.wanted)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A feature after the rounds it has come through.
+
+    Attributes:
+        rounds: pairs of each open cell that were judged, or are wanted.
+        states: of its cells, in the order of the plan.
+        wanted: keys of the trials that the round needs.
+        done: whether its quality runs are over.
+    """
+
+    rounds: int
+    states: tuple[CellState, ...]
+    wanted: tuple[str, ...]
+    done: bool
+
+
+@dataclass
+class Judge:
+    """Judges cells and features of a plan from what is stored.
+
+    Attributes:
+        plan: what is asked.
+        store: where results are.
+        results: finished trials.
+        failed: keys of trials that failed for good in this campaign.
+    """
+
+    plan: Plan
+    store: Store
+    results: Results
+    failed: set[str] = field(default_factory=set)
+
+    def rules(self, feature: PlannedFeature) -> Rules:
+        """What a feature is held to."""
+        return rules_for(feature.claim, self.plan.policy)
+
+    def cell(self, feature: PlannedFeature, planned: PlannedCell, rounds: int) -> CellState:
+        """Judge a cell on its first ``rounds`` pairs, as far as they are there.
+
+        Baseline runs that collapsed are replaced by the next seed. Once F1 is decided only the
+        candidate's runs go on, up to the ten that the collapse gate needs.
+        """
+        rules = self.rules(feature)
+        key = CellKey(planned.model, self.plan.data[planned.data].name, planned.hardware)
+        if not planned.here:
+            empty = Cell(key, required=rules.gates)
+            return CellState(empty, f1_open=False, runs_open=False)
+        seeds = self._seeds(planned, rounds)
+        for one in seeds:
+            for trial in (planned.baseline[one], planned.candidate[one]):
+                if trial in self.failed and not self.results.has(trial):
+                    problem = self.store.failure(trial)
+                    empty = Cell(key, required=rules.gates)
+                    return CellState(empty, problem=problem, f1_open=False, runs_open=False)
+        paired, pairs = self._paired(planned, seeds)
+        candidate = [self.results.outcome(planned.candidate[seed]) for seed in paired]
+        baseline = [self.results.outcome(planned.baseline[seed]) for seed in paired]
+        f1, collapse = judge_runs(candidate, baseline, pairs, rules, budget=self.plan.budget)
+        f1_open = f1.verdict is Verdict.INCONCLUSIVE and f1.decision.n < self.plan.budget
+        if collapse.invalid_baseline or collapse.verdict is Verdict.FAIL:
+            f1_open = False
+        runs_open = (
+            collapse.verdict is Verdict.INCONCLUSIVE
+            and not collapse.invalid_baseline
+            and len(candidate) < max(CLEAN_RUNS, self.plan.budget)
+        )
+        wanted = [
+            key
+            for seed in seeds
+            for key in (planned.baseline[seed], planned.candidate[seed])
+            if not self.results.has(key)
+        ]
+        gates: dict[str, GateResult] = {}
+        if paired:
+            gates = {"f1": f1, "collapse": collapse}
+        gates |= self._timed(planned, rules)
+        return CellState(
+            Cell(key, gates=gates, required=rules.gates),
+            wanted=tuple(wanted), f1_open=f1_open, runs_open=runs_open,
+        )  # fmt: skip
+
+    def _seeds(self, planned: PlannedCell, rounds: int) -> list[int]:
+        """The first seeds that hold ``rounds`` clean baseline runs, unknown ones taken as clean."""
+        known = [
+            self.results.outcome(key) for key in planned.baseline if self.results.has(key)
+        ]
+        bad = {run.seed for run in partial_collapses(known, known) if run.collapsed is not None}
+        seeds: list[int] = []
+        clean = 0
+        for seed in range(len(planned.baseline)):
+            if clean == rounds:
+                break
+            seeds.append(seed)
+            clean += seed not in bad
+        return seeds
+
+    def _paired(self, planned: PlannedCell, seeds: Sequence[int]) -> tuple[list[int], list[Pair]]:
+        """Seeds of the leading finished pairs, and those pairs that both gave predictions."""
+        paired, pairs = [], []
+        for seed in seeds:
+            keys = planned.baseline[seed], planned.candidate[seed]
+            if not all(map(self.results.has, keys)):
+                break
+            paired.append(seed)
+            baseline, candidate = map(self.results.predictions, keys)
+            if baseline is not None and candidate is not None:
+                pairs.append(Pair(seed, baseline, candidate))
+        return paired, pairs
+
+    def _timed(self, planned: PlannedCell, rules: Rules) -> dict[str, GateResult]:
+        stored = self.store.read("blocks", planned.timing) or []
+        if not stored:
+            return {}
+        blocks = [to_block(block) for block in stored]
+        epochs = self.plan.trials[planned.candidate[0]].settings.epochs
+        cost = one_off_cost(stored)
+        found: dict[str, GateResult] = {
+            "time": judge_time(blocks, epochs=epochs, cost=cost, max_ratio=rules.max_ratio)
+        }
+        if rules.benefit:
+            faster = rules.benefit == "training time"
+            ratios = log_ratios(blocks, epochs=epochs, cost=cost)
+            found["benefit"] = judge_benefit(
+                ratios if faster else memory_ratios(stored), rules.benefit
+            )
+        return found
+
+    def progress(self, feature: PlannedFeature) -> Progress:
+        """Replay a feature's rounds from the first on, as far as results are there.
+
+        All cells of a feature go in lockstep: a round is judged when every open cell has its
+        pair, and the first FAIL stops the feature. So the outcome follows from what the trials
+        found alone, not from the order in which they came.
+        """
+        states: list[CellState | None] = [None] * len(feature.cells)
+        rounds = 0
+        while True:
+            rounds += 1
+            states = [
+                state if state is not None and state.closed else self.cell(feature, planned, rounds)
+                for state, planned in zip(states, feature.cells, strict=True)
+            ]
+            known = [state for state in states if state is not None]
+            wanted = tuple(dict.fromkeys(key for state in known for key in state.wanted))
+            if wanted:
+                return Progress(rounds, tuple(known), wanted, done=False)
+            failed = any(state.cell.verdict is Verdict.FAIL for state in known)
+            if all(state.closed for state in known) or (failed and not self.plan.all_gates):
+                return Progress(rounds, tuple(known), (), done=True)
+
+    def verdict(self, feature: PlannedFeature, progress: Progress | None = None) -> FeatureVerdict:
+        """The feature's verdict after the rounds it has come through."""
+        states = (progress or self.progress(feature)).states
+        cells = [state.cell for state in states]
+        return judge_feature(cells, [cell.key for cell in cells], self.rules(feature))

@@ -1,0 +1,284 @@
+"""The plan: which arms, cells and trials answer the question; nothing is trained here.
+
+The shape is *with and without*: a feature outside of the baseline is added to it, one inside is
+taken out of it. Either way the reference arm lacks the feature, the candidate arm has it, and
+trials of the baseline arm serve every feature.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.errors import UsageError
+from harness.feature import FEATURES, make_arm
+from harness.gates.policy import Policy
+from harness.graphs.splits import PROTOCOL
+from harness.hashing import content_key
+from harness.matrix.spec import TrialSpec, make_spec
+from harness.matrix.timing import TimingSettings
+from harness.models import DataShape, make_model
+from harness.selection import Selection, parse, parse_list, write
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harness.feature import Feature
+    from harness.graphs.dataset import PackedGraphs
+    from harness.hardware import Hardware
+    from harness.settings import TrainingSettings
+
+PHASE_1 = "class_weights+weighted_sampler+focal_loss+lr_finder"
+BASELINES = {"phase1": PHASE_1, "plain": ""}
+SPARE_SEEDS = 10
+TIMING_SEED = 0
+
+
+class PlannedCell(BaseModel):
+    """One (candidate, model, data set, hardware) with the keys of its trials by seed.
+
+    Attributes:
+        model: selection.
+        data: content hash of the data set.
+        hardware: canonical name.
+        here: whether this machine is of that hardware, so that the cell can be run.
+        baseline: trial keys of the reference arm, by seed.
+        candidate: trial keys of the candidate arm, by seed.
+        timing: key of the cell's timed blocks.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    data: str
+    hardware: str
+    here: bool
+    baseline: tuple[str, ...]
+    candidate: tuple[str, ...]
+    timing: str
+
+
+class PlannedFeature(BaseModel):
+    """One candidate and its cells.
+
+    Attributes:
+        name: selection of the candidate, canonical.
+        claim: of its feature; of the first where several are joined.
+        reference: what the candidate arm lacks it from: ``baseline`` or ``baseline without it``.
+        cells: one for each data set, model and kind of hardware.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    claim: str
+    reference: str
+    cells: tuple[PlannedCell, ...]
+
+
+class DataSet(BaseModel):
+    """A data set as the plan names it.
+
+    Attributes:
+        name: short name.
+        source: the selection or path that the user gave.
+        folder: of the packed arrays.
+        graphs: how many.
+        vulnerable: how many of them.
+        notes: what every report on it must say.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    source: str
+    folder: str
+    graphs: int
+    vulnerable: int
+    notes: tuple[str, ...]
+
+
+class Plan(BaseModel):
+    """Everything that a campaign will do, and all that a report needs beside the results.
+
+    Attributes:
+        baseline: selection of the baseline arm.
+        policy: whose margins apply.
+        budget: pairs of a cell at most.
+        all_gates: whether every gate is measured even where one has failed.
+        timing: settings of the timed blocks.
+        hardware: kinds that the verdict needs.
+        features: the candidates, in the order in which they are taken.
+        data: data sets by content hash.
+        trials: every trial that may be needed, by key.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int = 1
+    baseline: str
+    policy: Policy
+    budget: int
+    all_gates: bool
+    timing: TimingSettings
+    hardware: tuple[str, ...]
+    features: tuple[PlannedFeature, ...]
+    data: dict[str, DataSet]
+    trials: dict[str, TrialSpec]
+
+    @cached_property
+    def models(self) -> tuple[str, ...]:
+        """The models, in the order of the plan."""
+        cells = [cell for feature in self.features for cell in feature.cells]
+        return tuple(dict.fromkeys(cell.model for cell in cells))
+
+
+def candidates_of(text: str) -> list[tuple[Selection, ...]]:
+    """Read ``--features``: selections, or ``all`` for every registered feature by itself.
+
+    Raises:
+        UsageError: if nothing is selected or a name is unknown.
+    """
+    if text.strip() == "all":
+        return [(Selection(name),) for name in FEATURES.names()]
+    found = parse_list(text)
+    if not found:
+        raise UsageError(
+            "no feature is selected", where="--features", mend="name some, or say: --features all"
+        )
+    return found
+
+
+def baseline_of(text: str) -> tuple[Feature, ...]:
+    """Read ``--baseline``: ``phase1``, ``plain``, or a selection.
+
+    Raises:
+        UsageError: if a feature is unknown, or the arm cannot be.
+    """
+    selection = BASELINES.get(text.strip(), text)
+    return make_arm(parse(selection)) if selection.strip() else ()
+
+
+def arms_of(
+    candidate: Sequence[Selection], baseline: Sequence[Feature]
+) -> tuple[tuple[Feature, ...], tuple[Feature, ...]]:
+    """The reference arm and the candidate arm of a candidate.
+
+    Raises:
+        UsageError: if a feature or field is unknown.
+        SlotConflictError: if two features own one slot.
+    """
+    names = {selection.name for selection in candidate}
+    rest = [feature.selection() for feature in baseline if feature.name not in names]
+    return make_arm(rest), make_arm([*rest, *candidate])
+
+
+def make_plan(
+    *,
+    candidates: Sequence[tuple[Selection, ...]],
+    baseline: tuple[Feature, ...],
+    models: Sequence[Selection],
+    data: Mapping[str, tuple[DataSet, PackedGraphs]],
+    hardware: Hardware,
+    required_hardware: Sequence[str],
+    settings: TrainingSettings,
+    timing: TimingSettings,
+    policy: Policy,
+    budget: int,
+    all_gates: bool,
+) -> Plan:
+    """Lay out all cells and trials.
+
+    Args:
+        candidates: from ``candidates_of``.
+        baseline: from ``baseline_of``.
+        models: selections.
+        data: data sets by content hash.
+        hardware: this machine.
+        required_hardware: kinds that the verdict needs.
+        settings: of every trial.
+        timing: of the timed blocks.
+        policy: whose margins apply.
+        budget: pairs of a cell at most.
+        all_gates: whether every gate is measured even where one has failed.
+
+    Raises:
+        UsageError: if a model, feature or value is unknown; nothing is trained then.
+        SlotConflictError: if two features of an arm own one slot.
+    """
+    for model in models:
+        for _, graphs in data.values():
+            make_model(model, DataShape.of(graphs))
+    trials: dict[str, TrialSpec] = {}
+    features = []
+    for candidate in candidates:
+        reference, arm = arms_of(candidate, baseline)
+        cells = [
+            _cell(
+                [
+                    _trials(trials, content, dataset.name, model, one, settings, hardware, budget)
+                    for one in (reference, arm)
+                ],
+                model=str(model), data=content, kind=kind, here=kind == hardware.kind,
+                timing=timing,
+            )
+            for content, (dataset, _) in data.items()
+            for model in models
+            for kind in required_hardware
+        ]  # fmt: skip
+        inside = len(reference) < len(baseline)
+        features.append(
+            PlannedFeature(
+                name=write(tuple(feature.selection() for feature in _named(arm, candidate))),
+                claim=FEATURES.get(candidate[0].name).claim.value,
+                reference="baseline without it" if inside else "baseline",
+                cells=tuple(cells),
+            )
+        )
+    return Plan(
+        baseline="+".join(map(str, baseline)),
+        policy=policy,
+        budget=budget,
+        all_gates=all_gates,
+        timing=timing,
+        hardware=tuple(required_hardware),
+        features=tuple(features),
+        data={content: dataset for content, (dataset, _) in data.items()},
+        trials=trials,
+    )
+
+
+def _named(arm: Sequence[Feature], candidate: Sequence[Selection]) -> list[Feature]:
+    by_name = {feature.name: feature for feature in arm}
+    return [by_name[selection.name] for selection in candidate]
+
+
+def _trials(
+    trials: dict[str, TrialSpec], data: str, data_name: str, model: Selection,
+    arm: tuple[Feature, ...], settings: TrainingSettings, hardware: Hardware, budget: int,
+) -> tuple[str, ...]:  # fmt: skip
+    """Keys of an arm's trials by seed; their specs go into ``trials``."""
+    keys = []
+    for seed in range(budget + SPARE_SEEDS):
+        spec = make_spec(
+            data=data, data_name=data_name, protocol=PROTOCOL, model=model, arm=arm,
+            settings=settings, seed=seed, hardware=hardware,
+        )  # fmt: skip
+        trials[spec.key] = spec
+        keys.append(spec.key)
+    return tuple(keys)
+
+
+def _cell(
+    keys: list[tuple[str, ...]], *, model: str, data: str, kind: str, here: bool,
+    timing: TimingSettings,
+) -> PlannedCell:  # fmt: skip
+    baseline, candidate = keys
+    measured = [baseline[TIMING_SEED], candidate[TIMING_SEED], timing.model_dump(exclude={"blocks"})]
+    return PlannedCell(
+        model=model, data=data, hardware=kind, here=here,
+        baseline=baseline if here else (), candidate=candidate if here else (),
+        timing=content_key(measured),
+    )  # fmt: skip

@@ -1,0 +1,114 @@
+"""A trial: one training run of (arm, model, data set, seed, hardware), with a content key."""
+
+from __future__ import annotations
+
+from functools import cache, cached_property
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+import harness
+from harness.feature import FEATURES, Feature, make_arm
+from harness.hardware import Hardware
+from harness.hashing import content_key, files_key
+from harness.models import MODELS
+from harness.selection import Selection, parse, parse_single
+from harness.settings import TrainingSettings
+
+_NO_PART_OF_TRAINING = ("cli", "gates", "matrix", "report", "testing", "graphs/sources", "graphs/code")
+_KEY_PACKAGES = ("torch", "torch-geometric")
+
+
+class TrialSpec(BaseModel):
+    """Everything that fixes the outcome of a trial; its hash is the trial's key.
+
+    Attributes:
+        data: content hash of the data set.
+        data_name: its short name.
+        protocol: of the split.
+        model: selection of the model.
+        arm: selections of the features, sorted.
+        settings: of the loop.
+        seed: of initialisation, data order and split.
+        device: torch device type.
+        hardware: canonical name of the hardware.
+        threads: of the training process.
+        sources: hash of each feature's file and of the model's.
+        engine: hash of the training code.
+        versions: of torch and PyG.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str
+    data_name: str
+    protocol: str
+    model: str
+    arm: tuple[str, ...]
+    settings: TrainingSettings
+    seed: int
+    device: str
+    hardware: str
+    threads: int
+    sources: dict[str, str]
+    engine: str
+    versions: dict[str, str]
+
+    @cached_property
+    def key(self) -> str:
+        """The trial's content key, 32 hexadecimal digits."""
+        return content_key(self.model_dump(mode="json"))
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The arm's features, made anew."""
+        return make_arm(selection for text in self.arm for selection in parse(text))
+
+    @property
+    def model_selection(self) -> Selection:
+        """The model's selection."""
+        return parse_single(self.model)
+
+    def __str__(self) -> str:
+        arm = "+".join(self.arm) or "nothing"
+        return f"{self.model} on {self.data_name}, seed {self.seed}, with {arm}"
+
+
+def make_spec(
+    *, data: str, data_name: str, protocol: str, model: Selection, arm: tuple[Feature, ...],
+    settings: TrainingSettings, seed: int, hardware: Hardware,
+) -> TrialSpec:  # fmt: skip
+    """Describe a trial on this machine, with the sources as they are now."""
+    sources = {feature.name: FEATURES.get(feature.name).source_key() for feature in arm}
+    sources[f"model:{model.name}"] = MODELS.get(model.name).source_key
+    return TrialSpec(
+        data=data,
+        data_name=data_name,
+        protocol=protocol,
+        model=str(model),
+        arm=tuple(sorted(map(str, arm))),
+        settings=settings,
+        seed=seed,
+        device=hardware.device,
+        hardware=hardware.kind,
+        threads=hardware.threads,
+        sources=sources,
+        engine=engine_key(),
+        versions={name: hardware.versions[name] for name in _KEY_PACKAGES},
+    )
+
+
+@cache
+def engine_key() -> str:
+    """Hash of all code that a training run goes through; another hash makes new trials."""
+    return files_key(engine_files())
+
+
+def engine_files() -> list[Path]:
+    """The files behind ``engine_key``, sorted."""
+    root = Path(harness.__file__).parent
+    return sorted(
+        path
+        for path in root.rglob("*.py")
+        if not path.relative_to(root).as_posix().startswith(_NO_PART_OF_TRAINING)
+    )

@@ -1,0 +1,237 @@
+"""Timed blocks: two processes that hold one arm each and train by turns, with nothing beside them.
+
+Both arms stay loaded; while one trains, the other waits on a pipe. A visit trains one discarded
+warm-up epoch and then some that count; the fit goes on from visit to visit, so that schedules and
+averages take their course, and starts anew when its epochs are done. Evaluation is outside the
+clock. An arm with an ``around_fit`` wrap cannot be taken epoch by epoch: a visit is then one
+whole fit.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.errors import NotMeasuredError
+from harness.gates.time import Block, Cost, Visit
+from harness.matrix.spec import TrialSpec
+from harness.matrix.store import Store
+from harness.matrix.worker import die_with_parent, prepare, print_to, to_fit
+from harness.training.fit import FitSession, fit
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import ForkServerContext, ForkServerProcess
+
+    from harness.result import FitSpec
+
+_NEVER = 10**6
+
+
+class TimingSettings(BaseModel):
+    """How long a visit is, and how many blocks there are at most."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    warmup_epochs: int = Field(1, ge=0, le=100, description="epochs discarded after each switch")
+    epochs: int = Field(3, ge=1, le=1000, description="epochs of a visit that count")
+    blocks: int = Field(20, ge=3, le=20, description="most blocks of a cell")
+
+
+@dataclass(frozen=True)
+class VisitTimes:
+    """What an arm reports of one visit, in seconds.
+
+    Attributes:
+        epochs: wall time of each epoch that counts.
+        cpu: mean CPU time of those epochs.
+        setup: wall time before the first batch, of each fit that began in the visit.
+        finish: wall time after the last epoch, of each fit that ended in it.
+        peak_bytes: most memory that the process (on a GPU: the device) held so far.
+    """
+
+    epochs: list[float]
+    cpu: float
+    setup: list[float]
+    finish: list[float]
+    peak_bytes: int
+
+
+class TimedArm:
+    """One arm, trained by visits.
+
+    Args:
+        spec: the trial to train; stopping early and collapse are switched off.
+        settings: of the visits.
+    """
+
+    def __init__(self, spec: FitSpec, settings: TimingSettings) -> None:
+        forever = spec.settings.model_copy(update={"patience": 0, "warmup_epochs": _NEVER})
+        self._spec = replace(spec, settings=forever, resume=False, cache=None)
+        self._settings = settings
+        self._session: FitSession | None = None
+        self._whole = any("around_fit" in feature.hooks() for feature in spec.arm)
+
+    def visit(self) -> VisitTimes:
+        """Train the visit's epochs."""
+        return self._whole_fit() if self._whole else self._epochs()
+
+    def _epochs(self) -> VisitTimes:
+        seconds: list[float] = []
+        setup: list[float] = []
+        finish: list[float] = []
+        cpu = 0.0
+        for number in range(self._settings.warmup_epochs + self._settings.epochs):
+            if self._session is None or self._session.run.epoch >= self._spec.settings.epochs:
+                if self._session is not None:
+                    finish.append(self._session.finish().finish_seconds)
+                self._session = FitSession(self._spec)
+                setup.append(self._session.setup_seconds)
+            before = time.process_time()
+            elapsed = self._session.run_epoch()
+            evaluation = self._session.run.history[-1].evaluation_seconds
+            if number >= self._settings.warmup_epochs:
+                seconds.append(elapsed)
+                cpu += max(time.process_time() - before - evaluation, 0.0)
+        return VisitTimes(seconds, cpu / len(seconds), setup, finish, self._peak())
+
+    def _whole_fit(self) -> VisitTimes:
+        cpu, start = time.process_time(), time.perf_counter()
+        found = fit(self._spec)
+        evaluation = sum(record.evaluation_seconds for record in found.history)
+        epochs = self._spec.settings.epochs
+        total = max(time.perf_counter() - start - evaluation, 0.0)
+        cpu = (time.process_time() - cpu) / epochs
+        return VisitTimes([total / epochs], cpu, [], [], self._peak())
+
+    def _peak(self) -> int:
+        if self._spec.device.startswith("cuda"):
+            return torch.cuda.max_memory_allocated(self._spec.device)
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def serve(pipe: Connection, spec: str, data: str, plugins: tuple[str, ...], settings: str) -> None:
+    """The life of an arm's process: one visit for each word that comes through the pipe."""
+    die_with_parent()
+    trial = TrialSpec.model_validate_json(spec)
+    with tempfile.TemporaryDirectory(prefix="gnn-ablation-timing-") as scratch:
+        print_to(Path(scratch) / "log")
+        prepare(plugins, trial.threads)
+        arm = TimedArm(
+            to_fit(trial, Path(data), Store(Path(scratch))),
+            TimingSettings.model_validate_json(settings),
+        )
+        while pipe.recv_bytes() == b"visit":
+            pipe.send_bytes(json.dumps(asdict(arm.visit())).encode())
+
+
+class TimedCell:
+    """The two processes of one cell; use it as a context, with the machine held exclusively.
+
+    Args:
+        context: makes the processes.
+        baseline: trial of the baseline arm.
+        candidate: trial of the candidate arm.
+        data: folder of their packed data set.
+        plugins: Python files to import first.
+        settings: of the visits.
+        visit_timeout: seconds after which a visit is given up.
+    """
+
+    def __init__(
+        self, context: ForkServerContext, baseline: TrialSpec, candidate: TrialSpec, data: Path,
+        plugins: tuple[str, ...], settings: TimingSettings, visit_timeout: float,
+    ) -> None:  # fmt: skip
+        self._timeout = visit_timeout
+        self._arms: dict[str, tuple[ForkServerProcess, Connection]] = {}
+        for name, spec in (("baseline", baseline), ("candidate", candidate)):
+            here, there = context.Pipe()
+            arguments = (
+                there, spec.model_dump_json(), str(data), plugins, settings.model_dump_json(),
+            )  # fmt: skip
+            process = context.Process(target=serve, args=arguments, name=f"timed-{name}")
+            process.start()
+            there.close()
+            self._arms[name] = (process, here)
+
+    def __enter__(self) -> TimedCell:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process, pipe in self._arms.values():
+            process.kill()
+            process.join()
+            pipe.close()
+
+    def block(self, draw: random.Random) -> dict[str, Any]:
+        """Time one block, A B B A or B A A B as drawn; JSON data with the four visits."""
+        order = ["baseline", "candidate", "candidate", "baseline"]
+        if draw.random() < 0.5:  # noqa: PLR2004 - a fair coin
+            order = ["candidate", "baseline", "baseline", "candidate"]
+        visits: dict[str, list[dict[str, Any]]] = {"baseline": [], "candidate": []}
+        for name in order:
+            visits[name].append(self._visit(name))
+        return {"order": order, **visits}
+
+    def _visit(self, name: str) -> dict[str, Any]:
+        process, pipe = self._arms[name]
+        try:
+            pipe.send_bytes(b"visit")
+            if not pipe.poll(self._timeout):
+                raise NotMeasuredError(f"the {name} arm took more than {self._timeout:.0f} s a visit")
+            times: dict[str, Any] = json.loads(pipe.recv_bytes())
+        except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+            process.join(1)
+            raise NotMeasuredError(
+                f"the {name} arm's process ended with code {process.exitcode} while it was timed"
+            ) from error
+        return times
+
+
+def to_block(stored: dict[str, Any]) -> Block:
+    """The gate's view of a stored block."""
+    a1, a2 = map(_visit_of, stored["baseline"])
+    b1, b2 = map(_visit_of, stored["candidate"])
+    return Block(a1=a1, b1=b1, b2=b2, a2=a2)
+
+
+def _visit_of(times: dict[str, Any]) -> Visit:
+    epochs = times["epochs"]
+    cpu = times["cpu"] or None
+    return Visit(median=statistics.median(epochs), mean=statistics.fmean(epochs), cpu=cpu)
+
+
+def one_off_cost(blocks: list[dict[str, Any]]) -> Cost:
+    """Seconds that each arm costs outside of its epochs: median set-up plus median finish."""
+
+    def of(arm: str) -> float:
+        total = 0.0
+        for part in ("setup", "finish"):
+            seen = [seconds for block in blocks for visit in block[arm] for seconds in visit[part]]
+            # The first fit of a process also warms caches up, which is no cost of the arm.
+            total += statistics.median(seen[1:] or seen) if seen else 0.0
+        return total
+
+    return Cost(baseline=of("baseline"), candidate=of("candidate"))
+
+
+def memory_ratios(blocks: list[dict[str, Any]]) -> list[float]:
+    """Log of peak memory, candidate over baseline, after each block."""
+
+    def peak(block: dict[str, Any], arm: str) -> float:
+        return max(float(visit["peak_bytes"]) for visit in block[arm])
+
+    return [math.log(peak(block, "candidate") / peak(block, "baseline")) for block in blocks]

@@ -1,0 +1,193 @@
+"""What runs inside a trial's own process."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from multiprocessing import connection, parent_process
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from harness.errors import HarnessError
+from harness.graphs.dataset import open_folder
+from harness.graphs.splits import split_by_seed
+from harness.hardware import describe
+from harness.matrix import locks
+from harness.matrix.spec import TrialSpec
+from harness.matrix.store import Failure, GateScores, Store, TrialResult, gate_digest
+from harness.registry import import_plugin
+from harness.result import FitSpec
+from harness.training.configuration import git_commit
+from harness.training.fit import fit
+from harness.training.metrics import Confusion, auc, predict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.result import FitResult
+
+LOG = "worker.log"
+FAILED = 1
+_LOG_TAIL = 4000
+
+
+@dataclass(frozen=True)
+class Job:
+    """A trial and where its things are; plain strings, since it crosses to another process.
+
+    Attributes:
+        spec: the trial as JSON.
+        data: folder of the packed data set.
+        store: folder of the store.
+        plugins: Python files to import first.
+    """
+
+    spec: str
+    data: str
+    store: str
+    plugins: tuple[str, ...] = ()
+
+
+def run_job(job: Job) -> None:
+    """Train a trial and store its result; the whole life of a worker process.
+
+    Exits with 0 if the store holds the result, else with 1 and a failure record.
+    """
+    spec = TrialSpec.model_validate_json(job.spec)
+    store = Store(Path(job.store))
+    work = store.work(spec.key)
+    die_with_parent()
+    try:
+        with locks.one_at_a_time(work / "lock"), locks.shared():
+            if store.finished(spec.key):
+                return
+            print_to(work / LOG)
+            prepare(job.plugins, spec.threads)
+            train(spec, Path(job.data), store)
+    except HarnessError as error:
+        store.fail(spec.key, Failure(kind="error", detail=" ".join(str(error).split())))
+        sys.exit(FAILED)
+    except Exception as error:  # noqa: BLE001 - whatever a feature raises is this trial's end alone
+        lines = traceback.format_exc()
+        detail = f"{type(error).__name__}: {error}"
+        failure = Failure(kind="error", detail=" ".join(detail.split()), log=lines[-_LOG_TAIL:])
+        store.fail(spec.key, failure)
+        sys.exit(FAILED)
+
+
+def train(spec: TrialSpec, data: Path, store: Store) -> None:
+    """Train the trial, from its last checkpoint where it was interrupted, and store what it found.
+
+    Raises:
+        HarnessError: if data set, arm or checkpoint are not what they should be.
+        OSError: if the store cannot be written.
+    """
+    wall, cpu = time.perf_counter(), time.process_time()
+    fit_spec = to_fit(spec, data, store)
+    found = fit(fit_spec)
+    gate = _gate_scores(found)
+    result = TrialResult(
+        spec=spec,
+        hardware=describe(spec.device, spec.threads),
+        git_commit=git_commit(),
+        f1=None if gate is None else Confusion.of(gate.label, gate.predicted).f1,
+        metrics=_metrics(found, gate),
+        best_epoch=found.best_epoch,
+        threshold=found.threshold,
+        epochs=len(found.history),
+        collapse=found.collapse,
+        notes=found.notes,
+        wall_seconds=time.perf_counter() - wall,
+        cpu_seconds=time.process_time() - cpu,
+        gate_digest=None if gate is None else gate_digest(gate),
+    )
+    store.write(result, gate)
+
+
+def to_fit(spec: TrialSpec, data: Path, store: Store) -> FitSpec:
+    """The fit that a trial stands for.
+
+    Raises:
+        HarnessError: if the data set is another one than the trial's.
+    """
+    graphs = open_folder(data)
+    if graphs.info.content != spec.data:
+        raise HarnessError("holds another data set than the trial's", where=str(data))
+    return FitSpec(
+        graphs=graphs,
+        split=split_by_seed(graphs.label, graphs.group, spec.seed),
+        model=spec.model_selection,
+        arm=spec.features,
+        settings=spec.settings,
+        seed=spec.seed,
+        device=spec.device,
+        folder=store.work(spec.key),
+        cache=store.cache,
+        resume=True,
+    )
+
+
+def _gate_scores(found: FitResult) -> GateScores | None:
+    if found.gate is None:
+        return None
+    return GateScores(
+        index=found.gate.index,
+        label=found.gate.label.astype("uint8"),
+        predicted=predict(found.gate.probability, found.threshold),
+        probability=found.gate.probability,
+    )
+
+
+def _metrics(found: FitResult, gate: GateScores | None) -> dict[str, float]:
+    metrics: dict[str, float] = {}
+    if found.best_epoch >= 0:
+        best = found.history[found.best_epoch]
+        metrics |= {"select_f1": best.f1, "select_auc": best.auc}
+    if gate is not None:
+        confusion = Confusion.of(gate.label, gate.predicted)
+        metrics |= {
+            "precision": confusion.precision,
+            "recall": confusion.recall,
+            "balanced_accuracy": confusion.balanced_accuracy,
+            "auc": auc(gate.label, gate.probability),
+        }
+    return metrics
+
+
+def prepare(plugins: tuple[str, ...], threads: int) -> None:
+    """Set the process up for one training: its threads, and the files that register features.
+
+    Raises:
+        UsageError: if a plugin cannot be imported.
+    """
+    torch.set_num_threads(threads)
+    for plugin in plugins:
+        import_plugin(Path(plugin))
+
+
+def print_to(path: Path) -> None:
+    """Send what the process prints, C libraries included, to a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    for stream in (1, 2):
+        os.dup2(handle, stream)
+    os.close(handle)
+
+
+def die_with_parent(exit_now: Callable[[int], object] = os._exit) -> None:
+    """End this process as soon as the one that asked for it is gone, even by ``kill -9``."""
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        exit_now(FAILED)
+
+    threading.Thread(target=watch, daemon=True, name="die-with-parent").start()

@@ -1,0 +1,74 @@
+"""The frame that the built-in graph classifiers share: embed, convolve, pool, classify."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch_geometric.nn import global_max_pool, global_mean_pool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.models.registry import DataShape
+
+
+class GraphClassifier(nn.Module):
+    """Embedding of type + token, N convolutions, mean + max pooling in fp32, MLP head.
+
+    Args:
+        shape: vocabulary sizes, classes and graph features of the data.
+        convolution: makes one layer ``(x [N, H], edge_index [2, E]) -> [N, H]``.
+        hidden: width ``H``.
+        layers: number of convolutions.
+        dropout: probability after each convolution and in the head.
+    """
+
+    def __init__(
+        self, shape: DataShape, convolution: Callable[[], nn.Module], *, hidden: int, layers: int,
+        dropout: float,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.type_embedding = nn.Embedding(shape.num_types, hidden)
+        self.token_embedding = nn.Embedding(shape.num_tokens, hidden)
+        self.convolutions = nn.ModuleList(convolution() for _ in range(layers))
+        self.dropout = dropout
+        self.head = nn.Sequential(
+            nn.Linear(2 * hidden + shape.num_graph_features, hidden),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, shape.num_classes),
+        )
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        edge_index: torch.Tensor,
+        batch: torch.Tensor,
+        size: int | None = None,
+        graph_features: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Logits ``[B, C]`` of graphs with node ids ``x`` ``[N, 2]`` and edges ``[2, E]``."""
+        hidden = self.type_embedding(x[:, 0]) + self.token_embedding(x[:, 1])
+        for convolution in self.convolutions:
+            hidden = functional.relu(convolution(hidden, edge_index))
+            hidden = functional.dropout(hidden, self.dropout, self.training)
+        pooled = pool_in_fp32(hidden, batch, size)
+        if graph_features is not None:
+            pooled = torch.cat([pooled, graph_features], dim=1)
+        logits: torch.Tensor = self.head(pooled)
+        return logits
+
+
+def pool_in_fp32(hidden: torch.Tensor, batch: torch.Tensor, size: int | None) -> torch.Tensor:
+    """Mean and max of the nodes of each graph, ``[B, 2 H]``, always in fp32.
+
+    A sum over nodes rounded to bf16 at every addition stops growing at 256 terms (fp16: 2048),
+    so pooling leaves the autocast region.
+    """
+    with torch.autocast(hidden.device.type, enabled=False):
+        hidden = hidden.float()
+        mean, largest = global_mean_pool(hidden, batch, size), global_max_pool(hidden, batch, size)
+        return torch.cat([mean, largest], dim=1)

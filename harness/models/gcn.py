@@ -1,0 +1,26 @@
+"""GCN."""
+
+from __future__ import annotations
+
+
+from torch_geometric.nn import GCNConv
+
+from harness.models.classifier import GraphClassifier
+from harness.models.registry import DataShape, register_model
+from harness.models.values import Dropout, Hidden, Layers
+
+
+@register_model("gcn")
+class GCN(GraphClassifier):
+    """Graph convolutional network: neighbours' mean, normalised by both degrees.
+
+    Source: Kipf and Welling, "Semi-Supervised Classification with Graph Convolutional Networks",
+    ICLR 2017.
+    """
+
+    def __init__(
+        self, shape: DataShape, hidden: Hidden = 64, layers: Layers = 3, dropout: Dropout = 0.2
+    ) -> None:
+        super().__init__(
+            shape, lambda: GCNConv(hidden, hidden), hidden=hidden, layers=layers, dropout=dropout
+        )

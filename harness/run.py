@@ -1,0 +1,145 @@
+"""What a feature sees of a training run: a small view to read, not to change.
+
+The training room builds the object behind this protocol; features and the harness meet here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from harness.feature import Feature
+    from harness.graphs.batch import GraphBatch
+    from harness.graphs.dataset import PackedGraphs
+    from harness.result import EpochRecord
+    from harness.settings import TrainingSettings
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters that share a learning rate and a weight decay.
+
+    Attributes:
+        name: shown in histories and on dashboards.
+        parameters: each parameter of the model stands in exactly one group.
+        factor: the group's learning rate is ``factor`` times the run's.
+        weight_decay: of this group, or None for the run's.
+    """
+
+    name: str
+    parameters: Sequence[nn.Parameter]
+    factor: float = 1.0
+    weight_decay: float | None = None
+
+
+@runtime_checkable
+class Schedule(Protocol):
+    """A learning-rate schedule; either method may do nothing."""
+
+    def after_step(self) -> None:
+        """Called after each optimizer step."""
+
+    def after_epoch(self, metric: float) -> None:
+        """Called after each epoch's evaluation with the *select* F1."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and plain values that restore the schedule."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore from ``state_dict()``."""
+
+
+class Run(Protocol):
+    """One training run, as its features see it."""
+
+    @property
+    def model(self) -> nn.Module:
+        """The model in training."""
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """The optimizer; each of its groups carries ``name`` and ``factor``."""
+
+    @property
+    def arm(self) -> tuple[Feature, ...]:
+        """The features of the run, outermost wrap first."""
+
+    @property
+    def settings(self) -> TrainingSettings:
+        """Epochs, batch size, clipping and the like."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+
+    @property
+    def seed(self) -> int:
+        """The seed of the run, and of its split."""
+
+    @property
+    def epoch(self) -> int:
+        """The current epoch, from 0."""
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps taken so far."""
+
+    @property
+    def batch(self) -> GraphBatch | None:
+        """The latest training batch."""
+
+    @property
+    def loss(self) -> torch.Tensor | None:
+        """The mean loss of the latest window of batches, detached, on the device."""
+
+    @property
+    def graphs(self) -> PackedGraphs:
+        """The whole data set."""
+
+    @property
+    def train(self) -> NDArray[np.int64]:
+        """``[G_train]`` places of the training graphs; *gate* is not for features to see."""
+
+    @property
+    def history(self) -> Sequence[EpochRecord]:
+        """One record for each finished epoch."""
+
+    @property
+    def folder(self) -> Path | None:
+        """Where a feature may write files, or None."""
+
+    @property
+    def cache(self) -> Path | None:
+        """Where a feature may keep what other runs can use again, or None."""
+
+    def configuration(self) -> dict[str, Any]:
+        """What the run is, as plain values: model, arm, settings, seed, data hash."""
+
+    def generator(self, epoch: int) -> np.random.Generator:
+        """Randomness of the data order: a function of (seed, epoch) and of nothing else."""
+
+    def say(self, note: str) -> None:
+        """Tell the user something that the run decided; stored with the run."""
+
+    def batches(self, index: NDArray[np.int64]) -> Iterator[GraphBatch]:
+        """Collate graphs in the order given, by the run's batch size, on its device."""
+
+    def forward(self, batch: GraphBatch, model: nn.Module | None = None) -> torch.Tensor:
+        """Logits ``[B, C]`` under the arm's forward wraps; of another model of the same kind."""
+
+    def train_on(self, batches: Iterable[GraphBatch]) -> float:
+        """Take one optimizer step on a window of batches and return its mean loss."""
+
+    def default_sampler(self) -> Callable[[int], NDArray[np.int64]]:
+        """The order that the loop uses where no feature owns the sampler."""
+
+    def default_schedule(self) -> Schedule:
+        """The schedule that the loop uses where no feature owns the scheduler."""

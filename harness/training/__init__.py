@@ -1,0 +1,1 @@
+"""One trial: the loop, its metrics, collapse detection, checkpoints, history and diagnostics."""

@@ -1,0 +1,67 @@
+"""When a run counts as collapsed, judged while it trains and at its end.
+
+The rule over a whole arm, a gate F1 below half of the baseline's median, is the collapse gate's.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from harness.result import Collapse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from harness.result import EpochRecord
+
+CONSECUTIVE_EPOCHS = 2
+
+
+def while_training(history: Sequence[EpochRecord], warmup_epochs: int) -> Collapse | None:
+    """Judge the run so far; a collapse stops it.
+
+    A run is collapsed if its loss is NaN or infinite, or if it predicted one class only (at
+    probability 0.5, on *select*) in two consecutive epochs after the warm-up epochs.
+    """
+    if not history:
+        return None
+    last = history[-1]
+    if not (math.isfinite(last.train_loss) and math.isfinite(last.select_loss)):
+        return not_finite_at(last.epoch)
+    recent = [record for record in history[-CONSECUTIVE_EPOCHS:] if record.epoch >= warmup_epochs]
+    if len(recent) == CONSECUTIVE_EPOCHS and all(map(_one_class, recent)):
+        said = "vulnerable" if last.predicted_vulnerable else "safe"
+        return Collapse(
+            rule="one_class_twice",
+            epoch=last.epoch,
+            detail=f"every graph is predicted {said} in epochs {last.epoch} and {last.epoch + 1}",
+        )
+    return None
+
+
+def not_finite_at(epoch: int) -> Collapse:
+    """The verdict on a loss or a probability that is NaN or infinite."""
+    return Collapse(
+        rule="not_finite", epoch=epoch, detail=f"the loss is not finite in epoch {epoch + 1}"
+    )
+
+
+def at_chosen_epoch(predicted: NDArray[np.uint8], epoch: int) -> Collapse | None:
+    """Judge the predictions ``[m]`` on *gate* at the chosen epoch and threshold."""
+    found = int(predicted.sum())
+    if 0 < found < len(predicted):
+        return None
+    said = "vulnerable" if found else "safe"
+    return Collapse(
+        rule="one_class",
+        epoch=epoch,
+        detail=f"every graph is predicted {said} at the chosen epoch {epoch + 1}",
+    )
+
+
+def _one_class(record: EpochRecord) -> bool:
+    return record.predicted_safe == 0 or record.predicted_vulnerable == 0

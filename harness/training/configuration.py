@@ -1,0 +1,54 @@
+"""What a run is, in plain values, and what its files say of where they come from."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from harness.models.registry import model_values
+
+if TYPE_CHECKING:
+    from harness.result import FitSpec
+
+SCHEMA = 1
+
+
+def configuration(spec: FitSpec) -> dict[str, Any]:
+    """What the run is, as plain values; two runs with the same one are the same run."""
+    return {
+        "model": spec.model.name,
+        "model_values": model_values(spec.model),
+        "arm": [str(feature) for feature in spec.arm],
+        "settings": spec.settings.model_dump(mode="json"),
+        "seed": spec.seed,
+        "data": spec.graphs.content,
+        "data_name": spec.graphs.info.name,
+        "device": torch.device(spec.device).type,
+    }
+
+
+def metadata(spec: FitSpec) -> dict[str, Any]:
+    """What every checkpoint and diagnostic report says of the run it belongs to."""
+    return {
+        "schema": SCHEMA,
+        "configuration": configuration(spec),
+        "git_commit": git_commit(),
+        "torch": torch.__version__,
+    }
+
+
+def git_commit() -> str | None:
+    """The commit of the working folder, with ``+changes`` where it is not clean; None outside."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(  # noqa: S603 - fixed words
+            ["git", *arguments], capture_output=True, text=True, check=True, timeout=10  # noqa: S607
+        ).stdout.strip()
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        return f"{commit}+changes" if git("status", "--porcelain", "-uno") else commit
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,67 @@
+"""Scoring graphs with a model, and the record of an epoch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from harness.result import Scores
+from harness.training.metrics import Confusion, auc, best_threshold, predict
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from harness.run import Run
+
+
+def score(run: Run, model: nn.Module, index: NDArray[np.int64]) -> Scores:
+    """Probability of the vulnerable class for the graphs at ``index`` ``[m]``, in that order.
+
+    The model's mode is restored afterwards. The loss is plain cross entropy, whatever the run
+    trains on, so that arms can be compared.
+    """
+    training = model.training
+    model.eval()
+    probability, label, loss = [], [], torch.zeros((), device=run.device)
+    with torch.no_grad():
+        for batch in run.batches(index):
+            logits = run.forward(batch, model).float()
+            probability.append(logits.softmax(dim=1)[:, 1])
+            loss += functional.cross_entropy(logits, batch.y, reduction="sum")
+            label.append(batch.y)
+    model.train(training)
+    return Scores(
+        index=index,
+        label=torch.cat(label).cpu().numpy(),
+        probability=torch.cat(probability).cpu().numpy(),
+        loss=float(loss) / max(len(index), 1),
+    )
+
+
+def select_metrics(scores: Scores) -> dict[str, float | int]:
+    """The fields of an ``EpochRecord`` that come from *select*, threshold swept.
+
+    Where a probability is not finite every metric is that of "all safe".
+    """
+    probability = np.nan_to_num(scores.probability, nan=0.0, posinf=0.0, neginf=0.0)
+    threshold = best_threshold(scores.label, probability)
+    swept = Confusion.of(scores.label, predict(probability, threshold))
+    said = predict(probability, 0.5)
+    half = Confusion.of(scores.label, said)
+    return {
+        "select_loss": scores.loss,
+        "threshold": threshold,
+        "f1": swept.f1,
+        "precision": swept.precision,
+        "recall": swept.recall,
+        "balanced_accuracy": swept.balanced_accuracy,
+        "f1_at_half": half.f1,
+        "balanced_accuracy_at_half": half.balanced_accuracy,
+        "auc": auc(scores.label, probability),
+        "predicted_safe": int(np.sum(said == 0)),
+        "predicted_vulnerable": int(np.sum(said == 1)),
+    }

@@ -1,0 +1,232 @@
+"""The fit: epochs of training, evaluation, choice of the epoch, and one reading of *gate*."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from harness.errors import UsageError
+from harness.result import EpochRecord, FitResult
+from harness.training import checkpoint, collapse, diagnostics, history
+from harness.training.best import Best
+from harness.training.evaluate import score, select_metrics
+from harness.training.live import LiveRun
+from harness.training.metrics import predict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from torch import nn
+
+    from harness.graphs.batch import GraphBatch
+    from harness.result import Collapse, FitSpec, Scores
+
+
+def fit(spec: FitSpec, on_epoch: Callable[[EpochRecord], None] | None = None) -> FitResult:
+    """Train as the spec says, inside the arm's ``around_fit`` wraps.
+
+    On the CPU with one thread the result is a function of the spec: same bits every time, whether
+    or not the run was interrupted and resumed.
+
+    Args:
+        spec: what to train.
+        on_epoch: called after each epoch's evaluation, for progress.
+
+    Raises:
+        UsageError: if the arm cannot be trained as it is.
+        DataError: if ``spec.resume`` finds a checkpoint of another run.
+        OSError: if the folder cannot be written.
+    """
+    call: Callable[[FitSpec], FitResult] = partial(_fit_once, on_epoch=on_epoch)
+    for feature in reversed(spec.arm):
+        if "around_fit" in feature.hooks():
+            call = partial(feature.around_fit, call)
+    return call(spec)
+
+
+def _fit_once(spec: FitSpec, on_epoch: Callable[[EpochRecord], None] | None) -> FitResult:
+    session = FitSession(spec)
+    while not session.ended:
+        session.run_epoch()
+        if on_epoch is not None:
+            on_epoch(session.run.history[-1])
+    return session.finish()
+
+
+class FitSession:
+    """A fit that can be taken epoch by epoch, as the timed blocks do.
+
+    Args:
+        spec: what to train; where it says so, the last checkpoint is restored.
+        clock: wall seconds; read with the device synchronised.
+    """
+
+    def __init__(self, spec: FitSpec, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        start = clock()
+        self.run = LiveRun(spec)
+        self._best = Best()
+        self._stop: Collapse | None = None
+        self._train_seconds: list[float] = []
+        self.run.emit("on_fit_start")
+        self._setup_seconds = self._stamp() - start
+        last = None if spec.folder is None else spec.folder / checkpoint.LAST
+        if spec.resume and last is not None and last.exists():
+            times = checkpoint.restore(self.run, self._best, last)
+            self._train_seconds = list(times["train"])
+            self._setup_seconds = times["setup"]
+            self._stop = collapse.while_training(self.run.history, self.run.settings.warmup_epochs)
+
+    @property
+    def setup_seconds(self) -> float:
+        """Wall seconds from nothing to the first batch, the arm's own preparations included."""
+        return self._setup_seconds
+
+    @property
+    def ended(self) -> bool:
+        """Whether the epochs are done, the run collapsed, or patience ran out."""
+        run = self.run
+        patience = run.settings.patience
+        waited = len(run.history) - 1 - self._best.epoch
+        return (
+            run.epoch >= run.settings.epochs
+            or self._stop is not None
+            or bool(patience and run.history and waited >= patience)
+        )
+
+    def run_epoch(self) -> float:
+        """Train and evaluate one epoch; returns its training seconds, evaluation excluded."""
+        run = self.run
+        start = self._stamp()
+        totals = self._train()
+        run.emit("on_epoch_end")
+        model = run.model_to_evaluate()
+        trained = self._stamp()
+        scores = score(run, model, run.spec.split.select)
+        evaluated = self._stamp()
+        record = EpochRecord(
+            epoch=run.epoch,
+            **totals,
+            **select_metrics(scores),
+            train_seconds=trained - start,
+            evaluation_seconds=evaluated - trained,
+        )
+        run.history.append(record)
+        self._stop = collapse.while_training(run.history, run.settings.warmup_epochs)
+        improved = self._best.offer(record, model)
+        run.schedule.after_epoch(record.f1)
+        run.emit("on_evaluation_end")
+        self._keep(improved=improved)
+        seconds = self._stamp() - evaluated + trained - start
+        self._train_seconds.append(seconds)
+        run.epoch += 1
+        return seconds
+
+    def _train(self) -> dict[str, Any]:
+        run, settings = self.run, self.run.settings
+        run.seed_epoch()
+        run.model.train()
+        run.emit("on_epoch_start")
+        learning_rate = run.learning_rate()
+        order = run.order(run.epoch)
+        loss = torch.zeros((), device=run.device)
+        norm = torch.zeros((), device=run.device)
+        clipped = torch.zeros((), device=run.device)
+        first, graphs = run.step, 0
+        batches: Iterator[GraphBatch] = run.batches(order)
+        size = settings.batch_size * run.window
+        for start in range(0, len(order), size):
+            count = min(size, len(order) - start)
+            run.train_window(islice(batches, run.window), count)
+            if run.loss is not None:
+                loss += run.loss * count
+            finite = run.gradient_norm.isfinite()
+            norm += torch.where(finite, run.gradient_norm, 0.0)
+            clipped += run.gradient_norm > settings.clip_norm
+            graphs += count
+            run.schedule.after_step()
+        steps = run.step - first
+        return {
+            "train_loss": float(loss) / max(graphs, 1),
+            "learning_rate": learning_rate,
+            "gradient_norm": float(norm) / max(steps, 1),
+            "clipped_steps": int(clipped) if settings.clip_norm else 0,
+            "steps": steps,
+        }
+
+    def _keep(self, *, improved: bool) -> None:
+        run, folder = self.run, self.run.folder
+        every = run.settings.checkpoint_every
+        if folder is None or not every:
+            return
+        if improved:
+            checkpoint.save_best(run, self._best, folder)
+        if (run.epoch + 1) % every == 0 or run.epoch + 1 == run.settings.epochs:
+            times = {"train": self._train_seconds, "setup": self._setup_seconds}
+            checkpoint.save_last(run, self._best, folder, times)
+            history.write_history(folder / history.FILE_NAME, run.history)
+
+    def finish(self) -> FitResult:
+        """Read *gate* with the chosen epoch's weights, once, and report."""
+        run, best = self.run, self._best
+        start = self._stamp()
+        select = gate = None
+        threshold, found = 0.5, self._stop
+        evaluation = 0.0
+        if best.record is not None and (found is None or found.rule != "not_finite"):
+            threshold = best.record.threshold
+            model = self._chosen_model()
+            before = self._stamp()
+            select = score(run, model, run.spec.split.select)
+            gate = score(run, model, run.spec.split.gate)
+            evaluation = self._stamp() - before
+            found = found or _judge_gate(gate, threshold, best.epoch)
+        result = FitResult(
+            history=tuple(run.history),
+            best_epoch=best.epoch,
+            threshold=threshold,
+            select=select,
+            gate=gate,
+            collapse=found,
+            notes=tuple(run.notes),
+            train_seconds=tuple(self._train_seconds),
+            setup_seconds=self._setup_seconds,
+            state=best.state,
+        )
+        run.emit("on_fit_end", result)
+        if run.folder is not None:
+            history.write_history(run.folder / history.FILE_NAME, run.history)
+            if found is not None:
+                diagnostics.write(diagnostics.diagnose(run.spec, run.arm, result), run.folder)
+        seconds = self._stamp() - start - evaluation
+        return replace(result, finish_seconds=seconds)
+
+    def _chosen_model(self) -> nn.Module:
+        model = copy.deepcopy(self.run.model)
+        try:
+            model.load_state_dict(self._best.state)
+        except RuntimeError as error:
+            raise UsageError(
+                f"the evaluation model has other weights than the model: {error}",
+                where="+".join(map(str, self.run.arm)),
+                mend="evaluation_model must return a module with the state_dict of run.model",
+            ) from error
+        return model
+
+    def _stamp(self) -> float:
+        if self.run.device.type == "cuda":
+            torch.cuda.synchronize(self.run.device)
+        return self._clock()
+
+
+def _judge_gate(gate: Scores, threshold: float, epoch: int) -> Collapse | None:
+    if not math.isfinite(float(gate.probability.sum())):
+        return collapse.not_finite_at(epoch)
+    return collapse.at_chosen_epoch(predict(gate.probability, threshold), epoch)
