@@ -53,7 +53,12 @@ class DataError(HarnessError):
 
     @classmethod
     def at(
-        cls, path: Path | str, what: str, *, line: int | None = None, field: str | None = None,
+        cls,
+        path: Path | str,
+        what: str,
+        *,
+        line: int | None = None,
+        field: str | None = None,
         mend: str | None = None,
     ) -> DataError:
         """Build the error for a place inside a file: ``path:line: field 'x': what``."""

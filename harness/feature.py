@@ -75,7 +75,7 @@ class Feature(BaseModel):
     """
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, arbitrary_types_allowed=True
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
     )
 
     name: ClassVar[str]
@@ -128,12 +128,16 @@ class Feature(BaseModel):
     # Wraps ---------------------------------------------------------------------------------
 
     def around_forward(self, run: Run) -> AbstractContextManager[object]:
-        """Enclose each forward pass and its loss, in training and in evaluation."""
+        """Enclose each forward pass, in training and in evaluation; the loss is taken in fp32."""
         del run
         return nullcontext()
 
     def around_fit(self, fit: Callable[[FitSpec], FitResult], spec: FitSpec) -> FitResult:
-        """Enclose the whole fit: call ``fit`` once, many times or elsewhere."""
+        """Enclose the whole fit: call ``fit`` once, many times or elsewhere.
+
+        Several fits need a folder each: give them ``spec.member(name, seed=...)``. The object that
+        this is called on is not the one that sees the events of those fits.
+        """
         return fit(spec)
 
     # Events --------------------------------------------------------------------------------
@@ -151,7 +155,10 @@ class Feature(BaseModel):
         """After the last batch of an epoch, before its evaluation."""
 
     def on_evaluation_end(self, run: Run) -> None:
-        """After an epoch's evaluation: its metrics are in ``run.history[-1]``."""
+        """After an epoch's evaluation: ``run.history[-1]`` and ``run.scores``.
+
+        Learning rates are still the epoch's own; the schedule comes next.
+        """
 
     def on_fit_end(self, run: Run, result: FitResult) -> None:
         """After the last epoch and the gate's reading."""
@@ -163,7 +170,7 @@ class Feature(BaseModel):
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what ``state_dict`` gave; called after ``on_fit_start``."""
+        """Restore what ``state_dict`` gave; called after ``on_fit_start``, with {} for nothing."""
         del state
 
     # For the harness -----------------------------------------------------------------------
@@ -189,7 +196,7 @@ class Feature(BaseModel):
 
     def selection(self) -> Selection:
         """The shortest selection that gives these values: fields at their default are left out."""
-        defaults = {name: info.default for name, info in type(self).model_fields.items()}
+        defaults = type(self)().model_dump(mode="json")
         values = self.model_dump(mode="json")
         changed = {key: value for key, value in values.items() if value != defaults[key]}
         return Selection(self.name, changed)
@@ -207,16 +214,25 @@ def register(feature: F) -> F:
     """Class decorator that makes a feature known under its ``name``.
 
     Raises:
-        UsageError: if the name is taken, or a field lacks a default or a description.
+        UsageError: if it has no name or claim, the name is taken, or a field lacks a default or a
+            description.
     """
-    for name, info in feature.model_fields.items():
+    kind: type[Feature] = feature
+    for attribute in ("name", "claim"):
+        if not hasattr(kind, attribute):
+            raise UsageError(
+                f"feature class '{kind.__qualname__}' has no {attribute}",
+                where=inspect.getfile(kind),
+                mend="write: name: ClassVar[str] = '...' and claim: ClassVar[Claim] = Claim.QUALITY",
+            )
+    for name, info in kind.model_fields.items():
         if info.is_required() or not info.description:
             raise UsageError(
-                f"field '{name}' of feature '{feature.name}' lacks a default or a description",
-                where=inspect.getfile(feature),
+                f"field '{name}' of feature '{kind.name}' lacks a default or a description",
+                where=inspect.getfile(kind),
                 mend="write it as: name: type = Field(default, description='...')",
             )
-    FEATURES.add(feature.name, feature)
+    FEATURES.add(kind.name, kind)
     return feature
 
 
@@ -232,9 +248,10 @@ def make_feature(selection: Selection) -> Feature:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
+        part = f"field '{name}' of feature" if name else "feature"
         fields = ", ".join(kind.model_fields) or "none"
         raise UsageError(
-            f"field '{name}' of feature '{selection.name}': {first['msg']}",
+            f"{part} '{selection.name}': {first['msg']}",
             where=str(selection),
             mend=f"its fields are: {fields}; see: ablate features {selection.name}",
         ) from error
@@ -244,10 +261,20 @@ def make_arm(selections: Iterable[Selection]) -> tuple[Feature, ...]:
     """Make the features of an arm, in the order of their wraps, and check them against each other.
 
     Raises:
+        UsageError: if a selection cannot be made, or a feature stands in it twice.
+        SlotConflictError: if two features own one slot; names both and the slot.
+    """
+    return join_arm(map(make_feature, selections))
+
+
+def join_arm(features: Iterable[Feature]) -> tuple[Feature, ...]:
+    """Put features in the order of their wraps and check them against each other.
+
+    Raises:
         UsageError: if a feature stands in it twice.
         SlotConflictError: if two features own one slot; names both and the slot.
     """
-    arm = sorted(map(make_feature, selections), key=lambda feature: (feature.order, feature.name))
+    arm = sorted(features, key=lambda feature: (feature.order, feature.name))
     names = [feature.name for feature in arm]
     for name in names:
         if names.count(name) > 1:

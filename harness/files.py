@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 MAX_JSON_BYTES = 64 << 20
 
@@ -25,16 +25,21 @@ def write_whole(path: Path, content: bytes) -> None:
         OSError: if the disk is full or the folder cannot be written; the old file is untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    draft = _draft_of(path)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with draft.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(path)
+        draft.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
         raise
+
+
+def _draft_of(path: Path) -> Path:
+    """A new name beside ``path``; unlike the files of ``tempfile``, others may read what is there."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -57,7 +62,7 @@ def read_json(path: Path) -> Any:
     except json.JSONDecodeError as error:
         what = f"not JSON: {error.msg} (column {error.colno})"
         raise DataError.at(path, what, line=error.lineno) from error
-    except (UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise DataError.at(path, f"not JSON: {error}") from error
 
 
@@ -69,7 +74,8 @@ def folder_written_whole(path: Path) -> Iterator[Path]:
     content, since names are content keys.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    draft = _draft_of(path)
+    draft.mkdir()
     try:
         yield draft
         try:

@@ -39,15 +39,15 @@ def bucket(text: str, buckets: int) -> int:
 
 def unit_interval(text: str) -> float:
     """Map a text to [0, 1), uniformly over texts: a random draw that follows content alone."""
-    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest()[:8], "big") / 2**64
+    draw = int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest()[:8], "big")
+    return (draw >> 11) / 2**53  # 53 bits: more would round up to 1
 
 
 def files_key(files: Iterable[Path], length: int = 16) -> str:
     """Hash the contents of files, named by their base name, in the order given."""
     digest = hashlib.sha256()
     for path in files:
-        digest.update(path.name.encode())
-        digest.update(b"\0")
-        digest.update(path.read_bytes())
-        digest.update(b"\0")
+        content = path.read_bytes()
+        digest.update(f"{path.name}\0{len(content)}\0".encode())
+        digest.update(content)
     return digest.hexdigest()[:length]

@@ -7,18 +7,22 @@ registers its entries with a decorator when it is imported.
 from __future__ import annotations
 
 import difflib
+import hashlib
 import importlib.util
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from harness.errors import UsageError
+from harness.selection import is_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
 
 T = TypeVar("T")
+
+_PLUGIN = "ablation_plugin_"
 
 
 class Registry(Generic[T]):
@@ -33,18 +37,30 @@ class Registry(Generic[T]):
         self._kind = kind
         self._group = group
         self._entries: dict[str, T] = {}
+        self._origins: dict[str, str] = {}
         self._loaded = False
 
-    def add(self, name: str, entry: T) -> None:
-        """Register an entry.
+    def add(self, name: str, entry: T, *, origin: object = None) -> None:
+        """Register an entry; again, if its module is imported anew.
+
+        Args:
+            name: lower-case letters, digits and underscores.
+            entry: what the name stands for.
+            origin: the class or function behind the entry; the entry itself by default.
 
         Raises:
-            UsageError: if the name is taken by another entry.
+            UsageError: if the name cannot stand in a selection, or is another entry's.
         """
-        known = self._entries.get(name)
-        if known is not None and _origin(known) != _origin(entry):
+        if not is_name(name):
             raise UsageError(
-                f"two {self._kind}s are called '{name}': {_origin(known)} and {_origin(entry)}",
+                f"a {self._kind} cannot be called {name!r}",
+                mend="a name begins with a letter and has lower-case letters, digits and _ alone",
+            )
+        here = _place(entry if origin is None else origin)
+        known = self._origins.setdefault(name, here)
+        if known != here:
+            raise UsageError(
+                f"two {self._kind}s are called '{name}': {known} and {here}",
                 mend=f"rename one of them; a {self._kind}'s name is unique over all packages",
             )
         self._entries[name] = entry
@@ -82,13 +98,15 @@ class Registry(Generic[T]):
         """
         if self._loaded:
             return
-        self._loaded = True
+        self._loaded = True  # now: a module may look entries up while it is imported
         for point in entry_points(group=self._group):
             try:
                 point.load()
             except UsageError:
+                self._loaded = False
                 raise
             except Exception as error:
+                self._loaded = False
                 package = point.dist.name if point.dist else "?"
                 raise UsageError(
                     f"package '{package}' cannot be loaded as {self._group}: "
@@ -98,17 +116,23 @@ class Registry(Generic[T]):
                 ) from error
 
 
-def _origin(entry: object) -> str:
-    return f"{getattr(entry, '__module__', '?')}.{getattr(entry, '__qualname__', repr(entry))}"
+def _place(entry: object) -> str:
+    """Where an entry is defined: ``module.Class``, or ``path:Class`` for a plugin file."""
+    module = getattr(entry, "__module__", "?")
+    name = getattr(entry, "__qualname__", repr(entry))
+    if module.startswith(_PLUGIN):
+        return f"{getattr(sys.modules.get(module), '__file__', module)}:{name}"
+    return f"{module}.{name}"
 
 
 def import_plugin(path: Path) -> None:
-    """Import one Python file that registers features, models or sources.
+    """Import one Python file that registers features, models or sources; once in a process.
 
     Raises:
         UsageError: if the file is missing or raises when it is imported.
     """
-    name = f"ablation_plugin_{path.stem}"
+    path = path.resolve()
+    name = f"{_PLUGIN}{hashlib.sha256(str(path).encode()).hexdigest()[:16]}_{path.stem}"
     if name in sys.modules:
         return
     spec = importlib.util.spec_from_file_location(name, path)
@@ -126,3 +150,15 @@ def import_plugin(path: Path) -> None:
         raise UsageError(
             f"cannot be imported: {type(error).__name__}: {error}", where=str(path)
         ) from error
+
+
+def import_plugins(files: Iterable[str]) -> tuple[str, ...]:
+    """Import the Python files that register more; returns their absolute paths.
+
+    Raises:
+        UsageError: if one is missing or cannot be imported.
+    """
+    paths = [Path(file).resolve() for file in files]
+    for path in paths:
+        import_plugin(path)
+    return tuple(map(str, paths))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -53,6 +53,14 @@ class FitSpec:
     def with_arm(self, arm: tuple[Feature, ...]) -> FitSpec:
         """The same run with other features."""
         return replace(self, arm=arm)
+
+    def member(self, name: str, **changes: Any) -> FitSpec:
+        """The same run with some changes and a folder of its own inside this one's.
+
+        For a wrap that trains several times: checkpoints of different runs must not meet.
+        """
+        folder = None if self.folder is None else self.folder / name
+        return replace(self, folder=folder, **changes)
 
 
 class EpochRecord(BaseModel):
@@ -126,16 +134,15 @@ class FitResult:
 
     Attributes:
         history: one record for each epoch.
-        best_epoch: the chosen one, by *select* F1; -1 if no epoch could be scored.
+        best_epoch: the chosen one, by *select* F1; -1 if no epoch was finite.
         threshold: on the probability, by *select* at the chosen epoch.
-        select: scores on *select* at the chosen epoch.
-        gate: scores on *gate* at the chosen epoch.
+        select: scores on *select* at the chosen epoch; None if the run ended as not finite.
+        gate: scores on *gate* at the chosen epoch, likewise.
         collapse: the rule that applied, or None.
         notes: what the run decided, for the user.
         train_seconds: wall seconds of each epoch's training, evaluation excluded.
         setup_seconds: wall seconds before the first epoch, such as an LR range test.
         finish_seconds: wall seconds after the last epoch, evaluation excluded.
-        epochs_trained: epochs that were trained to reach this result, resumed ones included.
         state: the chosen epoch's weights, on the CPU.
     """
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import numpy as np
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from harness.feature import Feature
     from harness.graphs.batch import GraphBatch
     from harness.graphs.dataset import PackedGraphs
-    from harness.result import EpochRecord
+    from harness.result import EpochRecord, Scores
     from harness.settings import TrainingSettings
+
 
 @dataclass(frozen=True)
 class ParameterGroup:
@@ -113,6 +115,10 @@ class Run(Protocol):
         """One record for each finished epoch."""
 
     @property
+    def scores(self) -> Scores | None:
+        """Scores on *select* of the epoch that was evaluated last in this process."""
+
+    @property
     def folder(self) -> Path | None:
         """Where a feature may write files, or None."""
 
@@ -135,8 +141,20 @@ class Run(Protocol):
     def forward(self, batch: GraphBatch, model: nn.Module | None = None) -> torch.Tensor:
         """Logits ``[B, C]`` under the arm's forward wraps; of another model of the same kind."""
 
+    def windows(self, epoch: int) -> Iterator[tuple[Iterable[GraphBatch], int]]:
+        """An epoch's training batches by optimizer step, each with its number of graphs.
+
+        Batches are made as they are read: finish one window before the next.
+        """
+
     def train_on(self, batches: Iterable[GraphBatch]) -> float:
         """Take one optimizer step on a window of batches and return its mean loss."""
+
+    def set_learning_rate(self, value: float) -> None:
+        """Set every group's learning rate to ``value`` times its factor."""
+
+    def rehearsal(self) -> AbstractContextManager[None]:
+        """Train inside the block without lasting effect: everything is put back, to the bit."""
 
     def default_sampler(self) -> Callable[[int], NDArray[np.int64]]:
         """The order that the loop uses where no feature owns the sampler."""

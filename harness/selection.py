@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 Scalar = str | int | float | bool | None
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
-_NUMBER = re.compile(r"[+-]?(\d{1,18}|(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][+-]?\d{1,2})?)\Z")
+_NUMBER = re.compile(
+    r"[+-]?([0-9]{1,64}|([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][+-]?[0-9]{1,3})?)\Z"
+)
 _PLAIN = re.compile(r"[A-Za-z0-9_./:~-]+\Z")
 _MAX_LENGTH = 4096
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Selection:
-    """One name with the values given to its fields."""
+    """One name with the values given to its fields; two are equal if they are written alike."""
 
     name: str
     values: Mapping[str, Scalar] = field(default_factory=dict)
@@ -37,8 +39,16 @@ class Selection:
         values = ",".join(f"{key}={_write(self.values[key])}" for key in sorted(self.values))
         return f"{self.name}[{values}]"
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Selection) and str(self) == str(other)
+
     def __hash__(self) -> int:
         return hash(str(self))
+
+
+def is_name(text: object) -> bool:
+    """Whether something can name a feature, a model, a source or one of their fields."""
+    return isinstance(text, str) and _NAME.match(text) is not None
 
 
 def parse_list(text: str) -> list[tuple[Selection, ...]]:
@@ -49,7 +59,16 @@ def parse_list(text: str) -> list[tuple[Selection, ...]]:
     """
     if len(text) > _MAX_LENGTH:
         raise UsageError(f"a selection is at most {_MAX_LENGTH} characters long")
-    return [parse(part) for part in _split(text, ",") if part.strip()]
+    return [parse(part) for part in split_list(text)]
+
+
+def split_list(text: str) -> list[str]:
+    """Split a comma-separated list, commas in brackets and quotes aside; empty parts go.
+
+    Raises:
+        UsageError: if brackets or quotes do not match.
+    """
+    return [part.strip() for part in _split(text, ",") if part.strip()]
 
 
 def parse(text: str) -> tuple[Selection, ...]:

@@ -122,8 +122,8 @@ class CollapseResult:
         runs, collapses = len(self.candidate), len(self.collapsed)
         if not runs:
             return "no run yet"
-        bound = probability_bound(collapses, runs)
-        return f"{collapses} of {runs}: collapse probability below {bound:.1%} with 95 % confidence"
+        percent = f"{100 * probability_bound(collapses, runs):.1f} %"
+        return f"{collapses} of {runs}: collapse probability below {percent} with 95 % confidence"
 
     @property
     def sentence(self) -> str:

@@ -83,7 +83,7 @@ class Power:
         """The power in one plain sentence; differences in points of F1."""
         return (
             f"true {100 * self.true:+g} points at sd {self.sd:g} passes in "
-            f"{self.rates.passed:.0%} within {self.budget} pairs"
+            f"{100 * self.rates.passed:.0f} % within {self.budget} pairs"
         )
 
     def to_json(self) -> dict[str, Json]:

@@ -58,7 +58,7 @@ class Rules:
             f1 = f"F1 at most {-100 * self.margin:g} points worse"
         benefit = f", less {self.benefit} than the baseline" if self.benefit else ""
         changed = f" (overridden: {', '.join(self.overrides)})" if self.overrides else ""
-        slower = f"less than {self.max_ratio - 1:.0%} slower"
+        slower = f"training takes less than {self.max_ratio:g} times as long"
         return f"{f1}{benefit}, {slower}, no collapse in 10 runs{changed}"
 
     def to_json(self) -> dict[str, Json]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -45,7 +45,7 @@ class GraphBatch:
         """The same batch on a device; itself where it is there already."""
         if self.x.device == device:
             return self
-        moved = {
+        moved: dict[str, Any] = {
             name: None if value is None else value.to(device, non_blocking=True)
             for name, value in vars(self).items()
         }
@@ -66,6 +66,8 @@ def collate(graphs: PackedGraphs, index: NDArray[np.integer]) -> GraphBatch:
         IndexError: if an index is outside of the data set.
     """
     index = np.asarray(index, dtype=np.int64)
+    if len(index) and not 0 <= index.min() <= index.max() < len(graphs):
+        raise IndexError(f"graphs {index.min()}..{index.max()} of a data set of {len(graphs)}")
     nodes = graphs.node_ptr[index + 1] - graphs.node_ptr[index]
     edges = graphs.edge_ptr[index + 1] - graphs.edge_ptr[index]
     node_at = _ranges(graphs.node_ptr[index], nodes)

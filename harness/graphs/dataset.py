@@ -8,6 +8,9 @@ graph costs about 3 bytes a node and 4 bytes an edge.
 from __future__ import annotations
 
 import hashlib
+import re
+import tokenize
+import warnings
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
@@ -25,6 +28,20 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 MAX_GRAPHS = 2**31 - 1
+
+_MEND = "delete the data set's folder; it is built anew when it is needed"
+_TAG_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+
+# Kind of dtype and number of axes of each array; all others, tags among them, are ("i", 1).
+_KINDS = {
+    "node_type": ("u", 1), "node_token": ("u", 1), "edge_source": ("u", 1), "edge_target": ("u", 1),
+    "weight": ("f", 1), "graph_features": ("f", 2),
+}  # fmt: skip
+# Arrays of all graphs end to end, each with its offsets.
+_FLAT = {
+    "node_type": "node_ptr", "node_token": "node_ptr", "edge_source": "edge_ptr",
+    "edge_target": "edge_ptr",
+}  # fmt: skip
 
 
 class DatasetInfo(BaseModel):
@@ -75,6 +92,7 @@ class PackedGraphs:
         weight: ``[G]`` float32 or None, weight of a graph's loss.
         graph_features: ``[G, F]`` float32 or None, features of whole graphs.
         tags: ``[G]`` int32 codes per tag; names in ``info.tags``.
+        folder: where the arrays are stored, None for a set that is in memory alone.
     """
 
     info: DatasetInfo
@@ -89,6 +107,7 @@ class PackedGraphs:
     weight: NDArray[np.float32] | None = None
     graph_features: NDArray[np.float32] | None = None
     tags: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
+    folder: Path | None = None
 
     def __len__(self) -> int:
         return len(self.label)
@@ -168,15 +187,20 @@ def open_folder(folder: Path) -> PackedGraphs:
         raise DataError.at(folder / "info.json", first["msg"], field=where) from error
     if info.version != SCHEMA:
         raise DataError.at(folder, f"written in format {info.version}, this version reads {SCHEMA}")
-    names = [spec.name for spec in fields(PackedGraphs) if spec.name not in ("info", "tags")]
+    names = [
+        spec.name for spec in fields(PackedGraphs) if spec.name not in ("info", "tags", "folder")
+    ]
     optional = {"weight", "graph_features"}
     arrays = {
         name: _load(folder / f"{name}.npy")
         for name in names
         if name not in optional or (folder / f"{name}.npy").exists()
     }
+    for name in info.tags:
+        if not _TAG_NAME.match(name):
+            raise DataError.at(folder / "info.json", "holds a name that is none", field="tags")
     tags = {name: _load(folder / f"tag_{name}.npy") for name in info.tags}
-    graphs = PackedGraphs(info=info, **arrays, tags=tags)  # type: ignore[arg-type]
+    graphs = PackedGraphs(info=info, **arrays, tags=tags, folder=folder)  # type: ignore[arg-type]
     _check(graphs, folder)
     return graphs
 
@@ -189,46 +213,65 @@ def verify(graphs: PackedGraphs, folder: Path) -> None:
     """
     if content_hash(graphs) != graphs.info.content:
         raise DataError.at(
-            folder, "the arrays do not match the stored hash: the files are damaged",
-            mend="delete the folder; it is built anew when it is needed",
-        )  # fmt: skip
-    sizes = graphs.num_nodes
-    owner_size = np.repeat(sizes, np.diff(graphs.edge_ptr))
+            folder, "the arrays do not match the stored hash: the files are damaged", mend=_MEND
+        )
+    for name in ("node_ptr", "edge_ptr"):
+        pointers = getattr(graphs, name)
+        if pointers[0] != 0 or np.any(np.diff(pointers) < 0):
+            raise DataError.at(folder / f"{name}.npy", "does not start at 0 and ascend")
+    owner_size = np.repeat(graphs.num_nodes, np.diff(graphs.edge_ptr))
     for name in ("edge_source", "edge_target"):
         if np.any(getattr(graphs, name) >= owner_size):
             raise DataError.at(folder / f"{name}.npy", "names a node that its graph does not have")
-    for name, size in (("node_type", graphs.info.num_types), ("node_token", graphs.info.num_tokens)):
-        if np.any(getattr(graphs, name) >= size):
+    tags = {f"tag_{name}": len(names) for name, names in graphs.info.tags.items()}
+    sizes = {"node_type": graphs.info.num_types, "node_token": graphs.info.num_tokens, "label": 2}
+    for name, size in {**sizes, **tags}.items():
+        values = _arrays(graphs)[name]
+        if np.any(values < 0) or np.any(values >= size):  # type: ignore[operator]
             raise DataError.at(folder / f"{name}.npy", f"has a value outside of range({size})")
 
 
 def _load(path: Path) -> NDArray[np.generic]:
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
-    except (OSError, ValueError, EOFError) as error:
+        with warnings.catch_warnings():
+            # numpy warns of the old headers that a damaged one can look like.
+            warnings.simplefilter("ignore")
+            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, SyntaxError, MemoryError, tokenize.TokenError) as error:
         raise DataError.at(
-            path, f"cannot be opened as a plain array: {error}",
-            mend="delete the data set's folder; it is built anew when it is needed",
-        ) from error  # fmt: skip
+            path, f"cannot be opened as a plain array: {error}", mend=_MEND
+        ) from error
+    # A plain view of the same memory: indexing a memmap costs more, and gives another memmap.
+    return np.asarray(mapped)
 
 
 def _check(graphs: PackedGraphs, folder: Path) -> None:
-    """Check what costs no reading of the large arrays."""
-    count = len(graphs.label)
-    expected = {
-        "node_ptr": count + 1, "edge_ptr": count + 1, "group": count,
-        "node_type": int(graphs.node_ptr[-1]) if len(graphs.node_ptr) else 0,
-        "edge_source": int(graphs.edge_ptr[-1]) if len(graphs.edge_ptr) else 0,
-    }  # fmt: skip
-    expected["node_token"] = expected["node_type"]
-    expected["edge_target"] = expected["edge_source"]
-    if graphs.weight is not None:
-        expected["weight"] = count
-    if graphs.graph_features is not None:
-        expected["graph_features"] = count
-    for name, length in expected.items():
-        array = getattr(graphs, name)
-        if len(array) != length:
+    """Check what costs no reading of the large arrays.
+
+    Raises:
+        DataError: naming the array that has another kind, shape or length than it must.
+    """
+    arrays = _arrays(graphs)
+    for name, array in arrays.items():
+        kind, rank = _KINDS.get(name, ("i", 1))
+        if array.dtype.kind != kind or array.ndim != rank:
             raise DataError.at(
-                folder / f"{name}.npy", f"has {len(array)} entries where {length} belong"
+                folder / f"{name}.npy",
+                f"is of type {array.dtype} with {array.ndim} axes, which does not belong here",
+                mend=_MEND,
             )
+    count = len(graphs.label)
+    expected = dict.fromkeys(arrays, count)
+    expected["node_ptr"] = expected["edge_ptr"] = count + 1
+    for name, length in expected.items():
+        if name not in _FLAT:
+            _check_length(name, arrays[name], length, folder)
+    for name, pointers in _FLAT.items():
+        _check_length(name, arrays[name], int(arrays[pointers][-1]), folder)
+
+
+def _check_length(name: str, array: NDArray[np.generic], length: int, folder: Path) -> None:
+    if len(array) != length:
+        raise DataError.at(
+            folder / f"{name}.npy", f"has {len(array)} entries where {length} belong", mend=_MEND
+        )

@@ -123,7 +123,9 @@ class Campaign:
                     continue
                 self._time_cell(feature, planned)
                 verdict = self._judge.verdict(feature)
-                self._listen(Judged(feature, verdict, self._progress[feature.name].rounds, done=True))
+                self._listen(
+                    Judged(feature, verdict, self._progress[feature.name].rounds, done=True)
+                )
                 if verdict.verdict is Verdict.FAIL and not self._plan.all_gates:
                     break
 

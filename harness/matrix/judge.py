@@ -30,11 +30,11 @@ class Results:
 
     Args:
         store: where they are.
-        groups: folders of the packed data sets by content hash, for the groups of gate samples.
+        folders: of the packed data sets by content hash, for the groups of gate samples.
     """
 
-    def __init__(self, store: Store, groups: Mapping[str, Path]) -> None:
-        self._store, self._folders = store, groups
+    def __init__(self, store: Store, folders: Mapping[str, Path]) -> None:
+        self._store, self.folders = store, folders
         self._graphs: dict[str, PackedGraphs] = {}
         self._read: dict[str, tuple[TrialResult, Predictions | None]] = {}
 
@@ -69,7 +69,7 @@ class Results:
 
     def _data(self, content: str) -> PackedGraphs:
         if content not in self._graphs:
-            self._graphs[content] = open_folder(self._folders[content])
+            self._graphs[content] = open_folder(self.folders[content])
         return self._graphs[content]
 
 
@@ -181,9 +181,7 @@ class Judge:
 
     def _seeds(self, planned: PlannedCell, rounds: int) -> list[int]:
         """The first seeds that hold ``rounds`` clean baseline runs, unknown ones taken as clean."""
-        known = [
-            self.results.outcome(key) for key in planned.baseline if self.results.has(key)
-        ]
+        known = [self.results.outcome(key) for key in planned.baseline if self.results.has(key)]
         bad = {run.seed for run in partial_collapses(known, known) if run.collapsed is not None}
         seeds: list[int] = []
         clean = 0

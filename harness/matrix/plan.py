@@ -7,6 +7,7 @@ trials of the baseline arm serve every feature.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,6 @@ from pydantic import BaseModel, ConfigDict
 from harness.errors import UsageError
 from harness.feature import FEATURES, make_arm
 from harness.gates.policy import Policy
-from harness.graphs.splits import PROTOCOL
 from harness.hashing import content_key
 from harness.matrix.spec import TrialSpec, make_spec
 from harness.matrix.timing import TimingSettings
@@ -104,7 +104,7 @@ class Plan(BaseModel):
     """Everything that a campaign will do, and all that a report needs beside the results.
 
     Attributes:
-        baseline: selection of the baseline arm.
+        baseline: selections of the baseline arm's features, sorted.
         policy: whose margins apply.
         budget: pairs of a cell at most.
         all_gates: whether every gate is measured even where one has failed.
@@ -118,7 +118,7 @@ class Plan(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: int = 1
-    baseline: str
+    baseline: tuple[str, ...]
     policy: Policy
     budget: int
     all_gates: bool
@@ -152,13 +152,16 @@ def candidates_of(text: str) -> list[tuple[Selection, ...]]:
 
 
 def baseline_of(text: str) -> tuple[Feature, ...]:
-    """Read ``--baseline``: ``phase1``, ``plain``, or a selection.
+    """Read ``--baseline``: ``phase1``, ``plain``, features joined by ``+``, or a mixture.
 
     Raises:
         UsageError: if a feature is unknown, or the arm cannot be.
     """
-    selection = BASELINES.get(text.strip(), text)
-    return make_arm(parse(selection)) if selection.strip() else ()
+    selections: list[Selection] = []
+    for one in parse(text):
+        named = BASELINES.get(one.name)
+        selections += [one] if named is None else parse(named) if named else []
+    return make_arm(selections)
 
 
 def arms_of(
@@ -175,78 +178,89 @@ def arms_of(
     return make_arm(rest), make_arm([*rest, *candidate])
 
 
-def make_plan(
-    *,
-    candidates: Sequence[tuple[Selection, ...]],
-    baseline: tuple[Feature, ...],
-    models: Sequence[Selection],
-    data: Mapping[str, tuple[DataSet, PackedGraphs]],
-    hardware: Hardware,
-    required_hardware: Sequence[str],
-    settings: TrainingSettings,
-    timing: TimingSettings,
-    policy: Policy,
-    budget: int,
-    all_gates: bool,
-) -> Plan:
-    """Lay out all cells and trials.
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a campaign, already read and checked piece by piece.
 
-    Args:
+    Attributes:
         candidates: from ``candidates_of``.
         baseline: from ``baseline_of``.
         models: selections.
-        data: data sets by content hash.
-        hardware: this machine.
-        required_hardware: kinds that the verdict needs.
         settings: of every trial.
         timing: of the timed blocks.
         policy: whose margins apply.
         budget: pairs of a cell at most.
         all_gates: whether every gate is measured even where one has failed.
+        hardware: this machine.
+        required_hardware: kinds that the verdict needs.
+    """
+
+    candidates: Sequence[tuple[Selection, ...]]
+    baseline: tuple[Feature, ...]
+    models: Sequence[Selection]
+    settings: TrainingSettings
+    timing: TimingSettings
+    policy: Policy
+    budget: int
+    all_gates: bool
+    hardware: Hardware
+    required_hardware: Sequence[str]
+
+
+def make_plan(asked: Question, data: Mapping[str, tuple[DataSet, PackedGraphs]]) -> Plan:
+    """Lay out all cells and trials.
+
+    Args:
+        asked: what is to be judged, and how.
+        data: data sets by content hash.
 
     Raises:
         UsageError: if a model, feature or value is unknown; nothing is trained then.
         SlotConflictError: if two features of an arm own one slot.
     """
-    for model in models:
+    for model in asked.models:
         for _, graphs in data.values():
             make_model(model, DataShape.of(graphs))
     trials: dict[str, TrialSpec] = {}
-    features = []
-    for candidate in candidates:
-        reference, arm = arms_of(candidate, baseline)
-        cells = [
-            _cell(
-                [
-                    _trials(trials, content, dataset.name, model, one, settings, hardware, budget)
-                    for one in (reference, arm)
-                ],
-                model=str(model), data=content, kind=kind, here=kind == hardware.kind,
-                timing=timing,
-            )
-            for content, (dataset, _) in data.items()
-            for model in models
-            for kind in required_hardware
-        ]  # fmt: skip
-        inside = len(reference) < len(baseline)
-        features.append(
-            PlannedFeature(
-                name=write(tuple(feature.selection() for feature in _named(arm, candidate))),
-                claim=FEATURES.get(candidate[0].name).claim.value,
-                reference="baseline without it" if inside else "baseline",
-                cells=tuple(cells),
-            )
-        )
+    datasets = {content: dataset for content, (dataset, _) in data.items()}
+    features = [_feature(asked, candidate, datasets, trials) for candidate in asked.candidates]
     return Plan(
-        baseline="+".join(map(str, baseline)),
-        policy=policy,
-        budget=budget,
-        all_gates=all_gates,
-        timing=timing,
-        hardware=tuple(required_hardware),
+        baseline=tuple(sorted(map(str, asked.baseline))),
+        policy=asked.policy,
+        budget=asked.budget,
+        all_gates=asked.all_gates,
+        timing=asked.timing,
+        hardware=tuple(asked.required_hardware),
         features=tuple(features),
-        data={content: dataset for content, (dataset, _) in data.items()},
+        data=datasets,
         trials=trials,
+    )
+
+
+def _feature(
+    asked: Question,
+    candidate: tuple[Selection, ...],
+    datasets: Mapping[str, DataSet],
+    trials: dict[str, TrialSpec],
+) -> PlannedFeature:
+    reference, arm = arms_of(candidate, asked.baseline)
+    cells = []
+    for content, dataset in datasets.items():
+        for model in asked.models:
+            keys = [
+                _trials(asked, one, model, content, dataset.name, trials)
+                for one in (reference, arm)
+            ]
+            cells += [
+                _cell(keys, str(model), content, kind, asked)
+                for kind in asked.required_hardware
+            ]  # fmt: skip
+    inside = len(reference) < len(asked.baseline)
+    return PlannedFeature(
+        name=write(tuple(feature.selection() for feature in _named(arm, candidate))),
+        claim=FEATURES.get(candidate[0].name).claim.value,
+        reference="baseline without it" if inside else "baseline",
+        cells=tuple(cells),
     )
 
 
@@ -256,29 +270,32 @@ def _named(arm: Sequence[Feature], candidate: Sequence[Selection]) -> list[Featu
 
 
 def _trials(
-    trials: dict[str, TrialSpec], data: str, data_name: str, model: Selection,
-    arm: tuple[Feature, ...], settings: TrainingSettings, hardware: Hardware, budget: int,
-) -> tuple[str, ...]:  # fmt: skip
+    asked: Question,
+    arm: tuple[Feature, ...],
+    model: Selection,
+    data: str,
+    data_name: str,
+    trials: dict[str, TrialSpec],
+) -> tuple[str, ...]:
     """Keys of an arm's trials by seed; their specs go into ``trials``."""
-    keys = []
-    for seed in range(budget + SPARE_SEEDS):
-        spec = make_spec(
-            data=data, data_name=data_name, protocol=PROTOCOL, model=model, arm=arm,
-            settings=settings, seed=seed, hardware=hardware,
-        )  # fmt: skip
-        trials[spec.key] = spec
-        keys.append(spec.key)
-    return tuple(keys)
+    first = make_spec(data, data_name, model, arm, asked.settings, asked.hardware)
+    specs = [first.model_copy(update={"seed": seed}) for seed in range(asked.budget + SPARE_SEEDS)]
+    trials |= {spec.key: spec for spec in specs}
+    return tuple(spec.key for spec in specs)
 
 
 def _cell(
-    keys: list[tuple[str, ...]], *, model: str, data: str, kind: str, here: bool,
-    timing: TimingSettings,
-) -> PlannedCell:  # fmt: skip
+    keys: Sequence[tuple[str, ...]], model: str, data: str, kind: str, asked: Question
+) -> PlannedCell:
     baseline, candidate = keys
-    measured = [baseline[TIMING_SEED], candidate[TIMING_SEED], timing.model_dump(exclude={"blocks"})]
+    here = kind == asked.hardware.kind
+    visits = asked.timing.model_dump(exclude={"blocks"})
     return PlannedCell(
-        model=model, data=data, hardware=kind, here=here,
-        baseline=baseline if here else (), candidate=candidate if here else (),
-        timing=content_key(measured),
-    )  # fmt: skip
+        model=model,
+        data=data,
+        hardware=kind,
+        here=here,
+        baseline=baseline if here else (),
+        candidate=candidate if here else (),
+        timing=content_key([baseline[TIMING_SEED], candidate[TIMING_SEED], visits]),
+    )

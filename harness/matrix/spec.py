@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
 import harness
 from harness.feature import FEATURES, Feature, make_arm
-from harness.hardware import Hardware
+from harness.graphs.splits import PROTOCOL
 from harness.hashing import content_key, files_key
 from harness.models import MODELS
 from harness.selection import Selection, parse, parse_single
 from harness.settings import TrainingSettings
 
-_NO_PART_OF_TRAINING = ("cli", "gates", "matrix", "report", "testing", "graphs/sources", "graphs/code")
+if TYPE_CHECKING:
+    from harness.hardware import Hardware
+
+_NO_PART_OF_TRAINING = (
+    "cli", "config", "gates", "graphs/build", "graphs/catalog", "graphs/code", "graphs/reference",
+    "graphs/sources", "matrix", "report", "testing", "__main__",
+)  # fmt: skip
 _KEY_PACKAGES = ("torch", "torch-geometric")
 
 
@@ -54,7 +61,7 @@ class TrialSpec(BaseModel):
     engine: str
     versions: dict[str, str]
 
-    @cached_property
+    @property
     def key(self) -> str:
         """The trial's content key, 32 hexadecimal digits."""
         return content_key(self.model_dump(mode="json"))
@@ -75,20 +82,24 @@ class TrialSpec(BaseModel):
 
 
 def make_spec(
-    *, data: str, data_name: str, protocol: str, model: Selection, arm: tuple[Feature, ...],
-    settings: TrainingSettings, seed: int, hardware: Hardware,
-) -> TrialSpec:  # fmt: skip
-    """Describe a trial on this machine, with the sources as they are now."""
+    data: str,
+    data_name: str,
+    model: Selection,
+    arm: tuple[Feature, ...],
+    settings: TrainingSettings,
+    hardware: Hardware,
+) -> TrialSpec:
+    """Describe the trial of seed 0 on this machine, with the sources as they are now."""
     sources = {feature.name: FEATURES.get(feature.name).source_key() for feature in arm}
     sources[f"model:{model.name}"] = MODELS.get(model.name).source_key
     return TrialSpec(
         data=data,
         data_name=data_name,
-        protocol=protocol,
+        protocol=PROTOCOL,
         model=str(model),
         arm=tuple(sorted(map(str, arm))),
         settings=settings,
-        seed=seed,
+        seed=0,
         device=hardware.device,
         hardware=hardware.kind,
         threads=hardware.threads,

@@ -200,12 +200,7 @@ class Store:
             return None
         path = self._trial(result.spec.key) / "gate.npz"
         try:
-            if path.stat().st_size > _MAX_GATE_BYTES:
-                raise ValueError("larger than 1 GiB")
-            content = path.read_bytes()
-            if hashlib.sha256(content).hexdigest() != result.gate_digest:
-                raise ValueError("not the file that the trial wrote")
-            return GateScores.from_bytes(content)
+            return GateScores.from_bytes(_checked(path, result.gate_digest))
         except (OSError, ValueError) as error:
             raise StoreError(f"cannot be used: {error}", where=str(path), mend=_DELETE) from error
 
@@ -266,6 +261,15 @@ class Store:
 
 
 _DELETE = "delete the trial's folder; it is run again when it is needed"
+
+
+def _checked(path: Path, digest: str) -> bytes:
+    if path.stat().st_size > _MAX_GATE_BYTES:
+        raise ValueError("larger than 1 GiB")
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise ValueError("not the file that the trial wrote")
+    return content
 
 
 def gate_digest(gate: GateScores) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import math
-import random
 import resource
 import statistics
 import sys
@@ -19,7 +18,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -32,6 +31,7 @@ from harness.matrix.worker import die_with_parent, prepare, print_to, to_fit
 from harness.training.fit import FitSession, fit
 
 if TYPE_CHECKING:
+    import random
     from multiprocessing.connection import Connection
     from multiprocessing.context import ForkServerContext, ForkServerProcess
 
@@ -167,7 +167,7 @@ class TimedCell:
             there.close()
             self._arms[name] = (process, here)
 
-    def __enter__(self) -> TimedCell:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -191,7 +191,8 @@ class TimedCell:
         try:
             pipe.send_bytes(b"visit")
             if not pipe.poll(self._timeout):
-                raise NotMeasuredError(f"the {name} arm took more than {self._timeout:.0f} s a visit")
+                limit = f"{self._timeout:.0f} s"
+                raise NotMeasuredError(f"a visit of the {name} arm took more than {limit}")
             times: dict[str, Any] = json.loads(pipe.recv_bytes())
         except (EOFError, BrokenPipeError, ConnectionResetError) as error:
             process.join(1)

@@ -21,7 +21,7 @@ from harness.hardware import describe
 from harness.matrix import locks
 from harness.matrix.spec import TrialSpec
 from harness.matrix.store import Failure, GateScores, Store, TrialResult, gate_digest
-from harness.registry import import_plugin
+from harness.registry import import_plugins
 from harness.result import FitSpec
 from harness.training.configuration import git_commit
 from harness.training.fit import fit
@@ -167,8 +167,7 @@ def prepare(plugins: tuple[str, ...], threads: int) -> None:
         UsageError: if a plugin cannot be imported.
     """
     torch.set_num_threads(threads)
-    for plugin in plugins:
-        import_plugin(Path(plugin))
+    import_plugins(plugins)
 
 
 def print_to(path: Path) -> None:

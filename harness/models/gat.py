@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from torch_geometric.nn import GATConv
 
 from harness.errors import UsageError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -43,9 +44,7 @@ class DataShape:
     def of(cls, graphs: PackedGraphs) -> DataShape:
         """The shape of a data set."""
         info = graphs.info
-        return cls(
-            info.num_types, info.num_tokens, num_graph_features=graphs.num_graph_features
-        )
+        return cls(info.num_types, info.num_tokens, num_graph_features=graphs.num_graph_features)
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,6 @@ class ModelEntry:
     @property
     def source_key(self) -> str:
         """Hash of the file that defines the model."""
-        from pathlib import Path  # noqa: PLC0415 - needed here alone
-
         return files_key([Path(inspect.getfile(self.make))])
 
 
@@ -86,23 +83,44 @@ def register_model(name: str) -> Callable[[M], M]:
     a parameter ``graph_features`` (``[B, F]``) and one ``size`` (``B``) are filled if it has them.
 
     Raises:
-        UsageError: if the name is taken or a value has no default.
+        UsageError: if the name is taken, or a value has no default or an unknown type.
     """
 
     def decorate(make: M) -> M:
-        init = make.__init__ if inspect.isclass(make) else make
-        hints = get_type_hints(init, include_extras=True)
-        fields: dict[str, Any] = {}
-        for parameter in list(inspect.signature(make).parameters.values())[1:]:
-            if parameter.default is inspect.Parameter.empty:
-                raise UsageError(f"value '{parameter.name}' of model '{name}' lacks a default")
-            fields[parameter.name] = (hints.get(parameter.name, Any), parameter.default)
-        config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-        values = create_model(f"{name}_values", __config__=config, **fields)
-        MODELS.add(name, ModelEntry(name, make, values, inspect.getdoc(make) or ""))
+        entry = ModelEntry(name, make, _values_of(name, make), inspect.getdoc(make) or "")
+        MODELS.add(name, entry, origin=make)
         return make
 
     return decorate
+
+
+def _values_of(name: str, make: Callable[..., nn.Module]) -> type[BaseModel]:
+    """A pydantic model with a field for each value that ``make`` takes after the data's shape."""
+    where = inspect.getfile(make)
+    try:
+        hints = get_type_hints(
+            make.__init__ if inspect.isclass(make) else make, include_extras=True
+        )
+    except NameError as error:
+        raise UsageError(
+            f"the types of model '{name}' cannot be read: {error}",
+            where=where,
+            mend="import them when the program runs, not under TYPE_CHECKING alone",
+        ) from error
+    fields: dict[str, Any] = {}
+    for parameter in list(inspect.signature(make).parameters.values())[1:]:
+        if parameter.default is inspect.Parameter.empty:
+            raise UsageError(
+                f"value '{parameter.name}' of model '{name}' lacks a default",
+                where=where,
+                mend=f"give it one in __init__: {parameter.name}: type = value",
+            )
+        fields[parameter.name] = (hints.get(parameter.name, Any), parameter.default)
+    config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False,
+        protected_namespaces=(),
+    )  # fmt: skip
+    return create_model(f"{name}_values", __config__=config, **fields)
 
 
 def model_values(selection: Selection) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from torch_geometric.nn import SAGEConv
 
 from harness.models.classifier import GraphClassifier

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from harness.result import EpochRecord
@@ -12,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class Best:
-    """Keeps the weights of the epoch with the largest *select* F1; the first of equals."""
+    """Keeps the weights of the epoch with the largest *select* F1; the first of equals.
+
+    An epoch whose loss is NaN or infinite is never chosen.
+    """
 
     def __init__(self) -> None:
         self.record: EpochRecord | None = None
@@ -25,6 +29,8 @@ class Best:
 
     def offer(self, record: EpochRecord, model: nn.Module) -> bool:
         """Keep the epoch if it is better; returns whether it was."""
+        if not (math.isfinite(record.train_loss) and math.isfinite(record.select_loss)):
+            return False
         if self.record is not None and record.f1 <= self.record.f1:
             return False
         self.record = record

@@ -34,11 +34,12 @@ def while_training(history: Sequence[EpochRecord], warmup_epochs: int) -> Collap
         return not_finite_at(last.epoch)
     recent = [record for record in history[-CONSECUTIVE_EPOCHS:] if record.epoch >= warmup_epochs]
     if len(recent) == CONSECUTIVE_EPOCHS and all(map(_one_class, recent)):
-        said = "vulnerable" if last.predicted_vulnerable else "safe"
+        said = " and ".join(
+            f"{'vulnerable' if record.predicted_vulnerable else 'safe'} in epoch {record.epoch + 1}"
+            for record in recent
+        )
         return Collapse(
-            rule="one_class_twice",
-            epoch=last.epoch,
-            detail=f"every graph is predicted {said} in epochs {last.epoch} and {last.epoch + 1}",
+            rule="one_class_twice", epoch=last.epoch, detail=f"every graph is predicted {said}"
         )
     return None
 

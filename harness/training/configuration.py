@@ -43,8 +43,10 @@ def git_commit() -> str | None:
     """The commit of the working folder, with ``+changes`` where it is not clean; None outside."""
 
     def git(*arguments: str) -> str:
+        # No optional locks: several runs may ask at the same time.
+        command = ["git", "--no-optional-locks", *arguments]
         return subprocess.run(  # noqa: S603 - fixed words
-            ["git", *arguments], capture_output=True, text=True, check=True, timeout=10  # noqa: S607
+            command, capture_output=True, text=True, check=True, timeout=10
         ).stdout.strip()
 
     try:

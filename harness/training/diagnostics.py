@@ -10,22 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
+from harness.feature import FEATURES
 from harness.files import write_json, write_whole
 from harness.training.configuration import metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from harness.feature import Feature
-    from harness.result import EpochRecord, FitResult, FitSpec
+    from harness.result import EpochRecord, FitResult
+    from harness.training.live import LiveRun
 
 THREE_REMEDIES = 3
 SMALL_GRADIENT = 1e-6
 HIGH_RATE = 1e-2
+CHANCE_AUC = 0.6
 
 
-def diagnose(spec: FitSpec, arm: Sequence[Feature], result: FitResult) -> dict[str, Any]:
+def diagnose(run: LiveRun, result: FitResult) -> dict[str, Any]:
     """Gather what is known of a collapsed run, as JSON data.
 
     Raises:
@@ -33,9 +34,9 @@ def diagnose(spec: FitSpec, arm: Sequence[Feature], result: FitResult) -> dict[s
     """
     if result.collapse is None:
         raise ValueError("only a collapsed run is diagnosed")
-    label = spec.graphs.label[spec.split.train]
+    label = run.graphs.label[run.train]
     return {
-        **metadata(spec),
+        **metadata(run.spec),
         "collapse": result.collapse.model_dump(),
         "train_graphs": len(label),
         "train_vulnerable": int((label == 1).sum()),
@@ -43,73 +44,88 @@ def diagnose(spec: FitSpec, arm: Sequence[Feature], result: FitResult) -> dict[s
         "threshold": result.threshold,
         "history": [_plain(record) for record in result.history],
         "notes": list(result.notes),
-        "recommendations": recommend(spec, arm, result),
+        "recommendations": recommend(run, result),
     }
 
 
-def recommend(spec: FitSpec, arm: Sequence[Feature], result: FitResult) -> list[str]:
+def recommend(run: LiveRun, result: FitResult) -> list[str]:
     """Advice that fits the rule that applied and what the run already does."""
     rule = "" if result.collapse is None else result.collapse.rule
     last = result.history[-1] if result.history else None
-    advice = _for_not_finite(spec, arm, last) if rule == "not_finite" else []
+    advice = _for_not_finite(run, last) if rule == "not_finite" else []
     if rule.startswith("one_class") and last is not None:
-        advice += _for_one_class(spec, arm, last)
-    if last is not None and spec.settings.clip_norm and last.gradient_norm < SMALL_GRADIENT:
+        advice += _for_one_class(run, result, last)
+    if last is not None and last.gradient_norm < SMALL_GRADIENT:
         advice.append(
             f"The gradient is {last.gradient_norm:.1e}: nothing reaches the weights. Look for a "
             "layer that is detached, constant, or frozen."
         )
-    if not advice:
-        advice.append("Train again with another seed; if that collapses too, train without features.")
-    return advice
+    return advice or ["Train again with another seed, and without features if that collapses too."]
 
 
-def _for_not_finite(
-    spec: FitSpec, arm: Sequence[Feature], last: EpochRecord | None
-) -> list[str]:
-    advice = []
-    rate = spec.settings.learning_rate if last is None else last.learning_rate
-    chosen = [feature.name for feature in arm if "learning_rate" in feature.hooks()]
+def _for_not_finite(run: LiveRun, last: EpochRecord | None) -> list[str]:
+    rate = run.settings.learning_rate if last is None else last.learning_rate
+    chosen = [feature.name for feature in run.arm if "learning_rate" in feature.hooks()]
     by = f" ({chosen[0]} chose it)" if chosen else ""
-    advice.append(f"Lower the learning rate: it is {rate:.1e}{by}; try {rate / 10:.1e}.")
-    if not spec.settings.clip_norm:
+    advice = [f"Lower the learning rate: it is {rate:.1e}{by}; try {rate / 10:.1e}."]
+    if not run.settings.clip_norm:
         advice.append("Clip gradients: clip_norm is 0; try 1.0.")
-    scaled = [feature for feature in arm if "grad_scaler" in feature.hooks()]
-    if scaled:
-        advice.append(f"Train without {scaled[0]}, or in bf16, whose range is that of fp32.")
+    if run.scaler is not None:
+        scaled = next(str(feature) for feature in run.arm if "grad_scaler" in feature.hooks())
+        advice.append(
+            f"Train without {scaled}, or in bf16: its range is that of fp32, while fp16 overflows "
+            "above 65504."
+        )
     return advice
 
 
-def _for_one_class(spec: FitSpec, arm: Sequence[Feature], last: EpochRecord) -> list[str]:
+def _for_one_class(run: LiveRun, result: FitResult, last: EpochRecord) -> list[str]:
+    remedies = [feature.name for feature in run.arm if feature.reweights_classes]
+    share = float((run.graphs.label[run.train] == 1).mean())
+    vulnerable = last.predicted_vulnerable > 0
     advice = []
-    remedies = [feature.name for feature in arm if feature.reweights_classes]
-    label = spec.graphs.label[spec.split.train]
-    share = float((label == 1).mean())
-    if last.predicted_vulnerable and len(remedies) >= THREE_REMEDIES:
+    if result.collapse is not None and result.collapse.rule == "one_class":
+        best = result.history[result.best_epoch]
+        # Which class it was at the chosen threshold, and not at 0.5 in the last epoch.
+        vulnerable = result.gate is not None and result.gate.probability.min() >= result.threshold
+        if best.auc < CHANCE_AUC:
+            advice.append(
+                f"The model ranks the select graphs hardly better than chance (AUC {best.auc:.2f}): "
+                "train longer, or at another learning rate."
+            )
+    advice.append(_about_balance(remedies, share, vulnerable=bool(vulnerable)))
+    if last.learning_rate > HIGH_RATE:
+        advice.append(f"Lower the learning rate: {last.learning_rate:.1e} is high for Adam.")
+    size = run.settings.batch_size
+    if size * share < 1 and not any("sampler" in feature.hooks() for feature in run.arm):
         advice.append(
-            f"Everything is predicted vulnerable and {len(remedies)} features counter the class "
-            f"imbalance ({', '.join(remedies)}): take one out, the sampler first."
+            f"Batches of {size} hold {size * share:.1f} vulnerable graphs on average: use larger "
+            "batches, or a feature that owns the sampler."
         )
-    elif last.predicted_vulnerable and remedies:
-        advice.append(
+    return advice
+
+
+def _about_balance(remedies: list[str], share: float, *, vulnerable: bool) -> str:
+    """Advice on the features that counter class imbalance; ``share`` is vulnerable in training."""
+    if vulnerable and len(remedies) >= THREE_REMEDIES:
+        return (
+            f"Everything is predicted vulnerable and {len(remedies)} features counter the class "
+            f"imbalance ({', '.join(remedies)}): take one out."
+        )
+    if vulnerable and remedies:
+        return (
             f"Everything is predicted vulnerable: weaken {remedies[0]}; "
             f"{share:.0%} of the training graphs are vulnerable."
         )
-    elif not last.predicted_vulnerable and not remedies:
-        advice.append(
-            f"Everything is predicted safe and only {share:.0%} of the training graphs are "
-            "vulnerable: add class_weights or weighted_sampler."
-        )
-    elif not last.predicted_vulnerable:
-        advice.append(f"Everything is predicted safe although {remedies[0]} is on: train longer.")
-    if last.learning_rate > HIGH_RATE:
-        advice.append(f"Lower the learning rate: {last.learning_rate:.1e} is high for Adam.")
-    if spec.settings.batch_size * share < 1:
-        advice.append(
-            f"Batches of {spec.settings.batch_size} hold {spec.settings.batch_size * share:.1f} "
-            "vulnerable graphs on average: use larger batches or a weighted sampler."
-        )
-    return advice
+    if vulnerable:
+        return f"Everything is predicted vulnerable; {share:.0%} of the training graphs are."
+    if remedies:
+        return f"Everything is predicted safe although {remedies[0]} is on: train longer."
+    known = [name for name, feature in FEATURES if feature.reweights_classes]
+    return (
+        f"Everything is predicted safe and only {share:.0%} of the training graphs are "
+        f"vulnerable: add {' or '.join(known) or 'a feature that counters the imbalance'}."
+    )
 
 
 def _plain(record: EpochRecord) -> dict[str, Any]:

@@ -45,10 +45,11 @@ def score(run: Run, model: nn.Module, index: NDArray[np.int64]) -> Scores:
 def select_metrics(scores: Scores) -> dict[str, float | int]:
     """The fields of an ``EpochRecord`` that come from *select*, threshold swept.
 
-    Where a probability is not finite every metric is that of "all safe".
+    Where any probability is not finite every metric is that of "all safe" at threshold 0.5.
     """
-    probability = np.nan_to_num(scores.probability, nan=0.0, posinf=0.0, neginf=0.0)
-    threshold = best_threshold(scores.label, probability)
+    finite = bool(np.isfinite(scores.probability).all())
+    probability = scores.probability if finite else np.zeros_like(scores.probability)
+    threshold = best_threshold(scores.label, probability) if finite else 0.5
     swept = Confusion.of(scores.label, predict(probability, threshold))
     said = predict(probability, 0.5)
     half = Confusion.of(scores.label, said)

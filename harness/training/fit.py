@@ -7,7 +7,6 @@ import math
 import time
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,16 +20,15 @@ from harness.training.live import LiveRun
 from harness.training.metrics import predict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from torch import nn
 
-    from harness.graphs.batch import GraphBatch
     from harness.result import Collapse, FitSpec, Scores
 
 
 def fit(spec: FitSpec, on_epoch: Callable[[EpochRecord], None] | None = None) -> FitResult:
-    """Train as the spec says, inside the arm's ``around_fit`` wraps.
+    """Train as the spec says, inside the arm's ``around_fit`` wraps, the first outermost.
 
     On the CPU with one thread the result is a function of the spec: same bits every time, whether
     or not the run was interrupted and resumed.
@@ -47,7 +45,7 @@ def fit(spec: FitSpec, on_epoch: Callable[[EpochRecord], None] | None = None) ->
     call: Callable[[FitSpec], FitResult] = partial(_fit_once, on_epoch=on_epoch)
     for feature in reversed(spec.arm):
         if "around_fit" in feature.hooks():
-            call = partial(feature.around_fit, call)
+            call = partial(feature.fresh().around_fit, call)
     return call(spec)
 
 
@@ -119,15 +117,16 @@ class FitSession:
             evaluation_seconds=evaluated - trained,
         )
         run.history.append(record)
+        run.scores = scores
         self._stop = collapse.while_training(run.history, run.settings.warmup_epochs)
         improved = self._best.offer(record, model)
-        run.schedule.after_epoch(record.f1)
         run.emit("on_evaluation_end")
+        run.schedule.after_epoch(record.f1)
+        self._train_seconds.append(self._stamp() - evaluated + trained - start)
         self._keep(improved=improved)
-        seconds = self._stamp() - evaluated + trained - start
-        self._train_seconds.append(seconds)
+        self._train_seconds[-1] = self._stamp() - evaluated + trained - start
         run.epoch += 1
-        return seconds
+        return self._train_seconds[-1]
 
     def _train(self) -> dict[str, Any]:
         run, settings = self.run, self.run.settings
@@ -135,20 +134,16 @@ class FitSession:
         run.model.train()
         run.emit("on_epoch_start")
         learning_rate = run.learning_rate()
-        order = run.order(run.epoch)
-        loss = torch.zeros((), device=run.device)
-        norm = torch.zeros((), device=run.device)
-        clipped = torch.zeros((), device=run.device)
+        loss, norm, finite, clipped = (torch.zeros((), device=run.device) for _ in range(4))
         first, graphs = run.step, 0
-        batches: Iterator[GraphBatch] = run.batches(order)
-        size = settings.batch_size * run.window
-        for start in range(0, len(order), size):
-            count = min(size, len(order) - start)
-            run.train_window(islice(batches, run.window), count)
+        for window, count in run.windows(run.epoch):
+            run.train_window(window, count)
             if run.loss is not None:
                 loss += run.loss * count
-            finite = run.gradient_norm.isfinite()
-            norm += torch.where(finite, run.gradient_norm, 0.0)
+            # Steps that a gradient scaler skipped have no norm to speak of.
+            usable = run.gradient_norm.isfinite()
+            norm += torch.where(usable, run.gradient_norm, 0.0)
+            finite += usable
             clipped += run.gradient_norm > settings.clip_norm
             graphs += count
             run.schedule.after_step()
@@ -156,7 +151,7 @@ class FitSession:
         return {
             "train_loss": float(loss) / max(graphs, 1),
             "learning_rate": learning_rate,
-            "gradient_norm": float(norm) / max(steps, 1),
+            "gradient_norm": float(norm) / max(float(finite), 1.0),
             "clipped_steps": int(clipped) if settings.clip_norm else 0,
             "steps": steps,
         }
@@ -204,7 +199,7 @@ class FitSession:
         if run.folder is not None:
             history.write_history(run.folder / history.FILE_NAME, run.history)
             if found is not None:
-                diagnostics.write(diagnostics.diagnose(run.spec, run.arm, result), run.folder)
+                diagnostics.write(diagnostics.diagnose(run, result), run.folder)
         seconds = self._stamp() - start - evaluation
         return replace(result, finish_seconds=seconds)
 

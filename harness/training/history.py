@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -20,12 +18,14 @@ FILE_NAME = "metrics_history.csv"
 
 
 def write_history(path: Path, history: Iterable[EpochRecord]) -> None:
-    """Write all epochs, whole; numbers read back to the same bits."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(EpochRecord.model_fields), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(record.model_dump() for record in history)
-    write_whole(path, text.getvalue().encode())
+    """Write all epochs, whole; numbers read back to the same bits.
+
+    Raises:
+        OSError: if the file cannot be written; the old one is untouched.
+    """
+    lines = [",".join(EpochRecord.model_fields)]
+    lines += [",".join(map(str, record.model_dump().values())) for record in history]
+    write_whole(path, ("\n".join(lines) + "\n").encode())
 
 
 def read_history(path: Path) -> tuple[EpochRecord, ...]:
@@ -34,16 +34,24 @@ def read_history(path: Path) -> tuple[EpochRecord, ...]:
     Raises:
         DataError: naming line and field of what does not belong.
     """
-    records = []
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError.at(path, f"cannot be read: {error}") from error
-    for number, row in enumerate(csv.DictReader(lines), start=2):
-        try:
-            records.append(EpochRecord.model_validate(row))
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(map(str, first["loc"]))
-            raise DataError.at(path, first["msg"], line=number, field=field) from error
-    return tuple(records)
+    columns = list(EpochRecord.model_fields)
+    if not lines or lines[0].split(",") != columns:
+        raise DataError.at(path, f"does not begin with the columns {','.join(columns)}", line=1)
+    return tuple(_record(path, number, line) for number, line in enumerate(lines[1:], start=2))
+
+
+def _record(path: Path, number: int, line: str) -> EpochRecord:
+    columns, values = list(EpochRecord.model_fields), line.split(",")
+    if len(values) != len(columns):
+        what = f"has {len(values)} values where {len(columns)} belong"
+        raise DataError.at(path, what, line=number)
+    try:
+        return EpochRecord.model_validate(dict(zip(columns, values, strict=True)))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise DataError.at(path, first["msg"], line=number, field=field) from error

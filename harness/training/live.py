@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 
 from harness.errors import UsageError
 from harness.graphs.batch import GraphBatch, collate
 from harness.models import DataShape, call_model, make_model
-from harness.run import ParameterGroup
 from harness.training.configuration import configuration
+from harness.training.defaults import (
+    adam,
+    check_groups,
+    check_optimizer,
+    cross_entropy,
+    one_group,
+)
+from harness.training.rehearsal import rehearsal
 from harness.training.schedules import make_schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from harness.feature import Feature
     from harness.graphs.dataset import PackedGraphs
-    from harness.result import EpochRecord, FitSpec
-    from harness.run import Schedule
+    from harness.result import EpochRecord, FitSpec, Scores
+    from harness.run import ParameterGroup, Schedule
     from harness.settings import TrainingSettings
 
 _SEED_STRIDE = 1_000_003
@@ -39,7 +47,7 @@ class LiveRun:
         spec: what to train.
 
     Raises:
-        UsageError: if the arm's parameter groups leave a parameter out or name one twice.
+        UsageError: if what a slot gave cannot be used; names the feature.
     """
 
     def __init__(self, spec: FitSpec) -> None:
@@ -54,11 +62,11 @@ class LiveRun:
         self.cache: Path | None = spec.cache
         self.epoch = 0
         self.step = 0
-        self.clipped_steps = 0
         self.batch: GraphBatch | None = None
         self.loss: torch.Tensor | None = None
         self.gradient_norm = torch.zeros((), device=self.device)
         self.history: list[EpochRecord] = []
+        self.scores: Scores | None = None
         self.notes: list[str] = []
         self._wraps = self._with_hook("around_forward")
         self._batch_observers = tuple(reversed(self._with_hook("on_batch_end")))
@@ -67,46 +75,58 @@ class LiveRun:
         self._build()
 
     def _build(self) -> None:
-        owner = self._owner
-        groups = owner("parameter_groups")(self) if owner("parameter_groups") else self._one_group()
-        _check_groups(groups, self.model)
-        make = owner("optimizer")
-        self.optimizer: torch.optim.Optimizer = (
-            make(self, groups) if make else _adam(groups, self.settings)
+        ask = self._ask
+        self.optimizer: torch.optim.Optimizer = self._make_optimizer()
+        weights: torch.Tensor | None = ask("class_weights", lambda: None)
+        self.class_weights = None if weights is None else weights.to(self.device)
+        self.criterion: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = ask(
+            "criterion", lambda: cross_entropy
         )
-        for group, wanted in zip(self.optimizer.param_groups, groups, strict=True):
-            group["name"], group["factor"] = wanted.name, wanted.factor
-        make = owner("class_weights")
-        self.class_weights = make(self).to(self.device) if make else None
-        make = owner("criterion")
-        self.criterion: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = (
-            make(self) if make else cross_entropy
-        )
-        make = owner("sampler")
-        self.order: Callable[[int], NDArray[np.int64]] = (
-            make(self) if make else self.default_sampler()
-        )
-        make = owner("grad_scaler")
-        self.scaler: torch.amp.GradScaler | None = make(self) if make else None
+        self.order: Callable[[int], NDArray[np.int64]] = ask("sampler", self.default_sampler)
+        self.scaler: torch.amp.GradScaler | None = ask("grad_scaler", lambda: None)
+        self.window: int = ask("accumulation_window", lambda: 1)
+        with self._blaming("accumulation_window"):
+            if self.window < 1:
+                raise UsageError(f"the window is {self.window}, which is below 1")
         self.set_learning_rate(self.settings.learning_rate)
-        make = owner("learning_rate")
-        if make:
-            self.set_learning_rate(make(self))
-        make = owner("scheduler")
-        self.schedule: Schedule = make(self) if make else self.default_schedule()
-        make = owner("accumulation_window")
-        self.window: int = make(self) if make else 1
+        self.set_learning_rate(ask("learning_rate", lambda: self.settings.learning_rate))
+        self.schedule: Schedule = ask("scheduler", self.default_schedule)
 
-    def _owner(self, slot: str) -> Callable[..., Any] | None:
-        for feature in self._with_hook(slot):
-            return getattr(feature, slot)  # type: ignore[no-any-return]
-        return None
+    def _make_optimizer(self) -> torch.optim.Optimizer:
+        groups: Sequence[ParameterGroup] = self._ask(
+            "parameter_groups", lambda: one_group(self.model)
+        )
+        with self._blaming("parameter_groups"):
+            check_groups(groups, self.model)
+        owner = self._owner("optimizer")
+        made = owner.optimizer(self, groups) if owner else adam(groups, self.settings)
+        with self._blaming("optimizer"):
+            check_optimizer(made, groups)
+        for group, wanted in zip(made.param_groups, groups, strict=True):
+            group["name"], group["factor"] = wanted.name, wanted.factor
+        return made
+
+    def _ask(self, slot: str, default: Callable[[], Any]) -> Any:
+        owner = self._owner(slot)
+        return default() if owner is None else getattr(owner, slot)(self)
+
+    @contextmanager
+    def _blaming(self, slot: str) -> Iterator[None]:
+        """Let errors over what a slot gave name the feature that owns it."""
+        try:
+            yield
+        except UsageError as error:
+            raise UsageError(
+                f"slot '{slot}': {error.what}",
+                where=str(self._owner(slot) or "the loop"),
+                mend="mend that feature, or take it out of the arm",
+            ) from error
+
+    def _owner(self, slot: str) -> Feature | None:
+        return next(iter(self._with_hook(slot)), None)
 
     def _with_hook(self, hook: str) -> tuple[Feature, ...]:
         return tuple(feature for feature in self.arm if hook in feature.hooks())
-
-    def _one_group(self) -> list[ParameterGroup]:
-        return [ParameterGroup("all", list(self.model.parameters()))]
 
     # What features may call ----------------------------------------------------------------
 
@@ -135,11 +155,31 @@ class LiveRun:
                 stack.enter_context(feature.around_forward(self))
             return call_model(model, batch)
 
+    def windows(self, epoch: int) -> Iterator[tuple[Iterable[GraphBatch], int]]:
+        """An epoch's training batches by optimizer step, each with its number of graphs.
+
+        Batches are made as they are read: finish one window before the next.
+        """
+        order = self.order(epoch)
+        batches = self.batches(order)
+        size = self.settings.batch_size * self.window
+        for start in range(0, len(order), size):
+            yield islice(batches, self.window), min(size, len(order) - start)
+
     def train_on(self, batches: Iterable[GraphBatch]) -> float:
         """Take one optimizer step on a window of batches and return its mean loss."""
         window = list(batches)
         self.train_window(window, sum(batch.num_graphs for batch in window))
         return float("nan") if self.loss is None else float(self.loss)
+
+    def set_learning_rate(self, value: float) -> None:
+        """Set every group's learning rate to ``value`` times its factor."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = value * group["factor"]
+
+    def rehearsal(self) -> AbstractContextManager[None]:
+        """Train inside the block without lasting effect: everything is put back, to the bit."""
+        return rehearsal(self)
 
     def default_sampler(self) -> Callable[[int], NDArray[np.int64]]:
         """Every training graph once an epoch, in an order drawn from (seed, epoch)."""
@@ -158,11 +198,6 @@ class LiveRun:
         return np.random.default_rng((self.seed, epoch))
 
     # What the loop calls -------------------------------------------------------------------
-
-    def set_learning_rate(self, value: float) -> None:
-        """Set every group's learning rate to ``value`` times its factor."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = value * group["factor"]
 
     def learning_rate(self) -> float:
         """The largest learning rate over the groups."""
@@ -184,7 +219,7 @@ class LiveRun:
             if pending is not None:
                 self._observe(pending)
             loss = self._losses(batch).sum() / graphs
-            (loss if self.scaler is None else self.scaler.scale(loss)).backward()
+            torch.autograd.backward(loss if self.scaler is None else self.scaler.scale(loss))
             total += loss.detach()
             pending = batch
         self._update()
@@ -201,10 +236,12 @@ class LiveRun:
     def _update(self) -> None:
         if self.scaler is not None:
             self.scaler.unscale_(self.optimizer)
-        limit = self.settings.clip_norm
+        limit, parameters = self.settings.clip_norm, self.model.parameters()
         if limit:
-            norm = nn.utils.clip_grad_norm_(self.model.parameters(), limit)
-            self.gradient_norm = norm
+            self.gradient_norm = nn.utils.clip_grad_norm_(parameters, limit)
+        else:
+            gradients = [each.grad for each in parameters if each.grad is not None]
+            self.gradient_norm = nn.utils.get_total_norm(gradients)
         if self.scaler is None:
             self.optimizer.step()
         else:
@@ -217,6 +254,15 @@ class LiveRun:
         for feature in self._batch_observers:
             feature.on_batch_end(self)
 
+    @contextmanager
+    def without_events(self) -> Iterator[None]:
+        """Tell no feature of the batches inside the block."""
+        observers, self._batch_observers = self._batch_observers, ()
+        try:
+            yield
+        finally:
+            self._batch_observers = observers
+
     def emit(self, event: str, *arguments: object) -> None:
         """Call an event of every feature that has it; those after a piece of work in reverse."""
         features = self._with_hook(event)
@@ -225,42 +271,5 @@ class LiveRun:
 
     def model_to_evaluate(self) -> nn.Module:
         """The model that the epoch's evaluation reads."""
-        make = self._owner("evaluation_model")
-        model: nn.Module = make(self) if make else self.model
+        model: nn.Module = self._ask("evaluation_model", lambda: self.model)
         return model
-
-
-def cross_entropy(logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
-    """Cross entropy of each graph: ``[B, C]``, ``[B]`` -> ``[B]``."""
-    return functional.cross_entropy(logits, label, reduction="none")
-
-
-def _adam(groups: Iterable[ParameterGroup], settings: TrainingSettings) -> torch.optim.Optimizer:
-    decay = settings.weight_decay
-    return torch.optim.Adam(
-        [
-            {
-                "params": list(group.parameters),
-                "weight_decay": decay if group.weight_decay is None else group.weight_decay,
-            }
-            for group in groups
-        ],
-        lr=settings.learning_rate,
-        fused=True,
-    )
-
-
-def _check_groups(groups: Iterable[ParameterGroup], model: nn.Module) -> None:
-    names = {parameter: name for name, parameter in model.named_parameters()}
-    seen: dict[nn.Parameter, str] = {}
-    for group in groups:
-        for parameter in group.parameters:
-            if parameter in seen:
-                raise UsageError(
-                    f"parameter '{names.get(parameter, '?')}' stands in the groups "
-                    f"'{seen[parameter]}' and '{group.name}'"
-                )
-            seen[parameter] = group.name
-    missing = [name for parameter, name in names.items() if parameter not in seen]
-    if missing:
-        raise UsageError(f"no parameter group holds '{missing[0]}' ({len(missing)} are left out)")

@@ -6,21 +6,17 @@ the steepest descent follows Gugger's and fastai's finder.
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
-    from harness.graphs.batch import GraphBatch
-    from harness.training.live import LiveRun
+    from harness.run import Run
 
 SMOOTHING = 0.8
 DIVERGENCE = 4.0
@@ -62,49 +58,30 @@ class Suggestion:
     fallback: bool
 
 
-def run_range_test(run: LiveRun, *, lowest: float, highest: float, steps: int) -> RangeTest:
+def run_range_test(run: Run, *, lowest: float, highest: float, steps: int) -> RangeTest:
     """Train ``steps`` steps at exponentially growing rates, then put everything back.
 
-    Weights, buffers, optimizer, gradient scaler, the model's mode and every random generator are
-    as they were before, to the bit.
+    Each step sees as many batches as the run's own steps do. Weights, buffers, optimizer,
+    gradient scaler, the model's mode and torch's random generators are as before, to the bit.
+
+    Args:
+        run: built, up to its learning rate.
+        lowest: first rate.
+        highest: last rate.
+        steps: rates to try; the test ends early where the loss diverges.
     """
-    device = run.device
-    devices = [device.index or 0] if device.type == "cuda" else []
-    model_state = copy.deepcopy(run.model.state_dict())
-    optimizer_state = copy.deepcopy(run.optimizer.state_dict())
-    scaler_state = run.scaler.state_dict() if run.scaler else None
-    step, training = run.step, run.model.training
-    observers, run._batch_observers = run._batch_observers, ()  # noqa: SLF001 - no event of a probe
     rates = np.geomspace(lowest, highest, steps)
     losses: list[float] = []
-    try:
-        with torch.random.fork_rng(devices=devices):
-            run.model.train()
-            batches = _endless(run)
-            for rate in rates:
-                run.set_learning_rate(float(rate))
-                losses.append(run.train_on([next(batches)]))
-                if not math.isfinite(losses[-1]) or losses[-1] > DIVERGENCE * min(losses):
-                    break
-    finally:
-        run.model.load_state_dict(model_state)
-        run.optimizer.load_state_dict(optimizer_state)
-        if run.scaler and scaler_state is not None:
-            run.scaler.load_state_dict(scaler_state)
-        run.optimizer.zero_grad(set_to_none=True)
-        run.model.train(training)
-        run.step, run.loss = step, None
-        run.gradient_norm = torch.zeros((), device=device)
-        run._batch_observers = observers  # noqa: SLF001
+    with run.rehearsal():
+        run.model.train()
+        windows = (window for epoch in count() for window, _ in run.windows(epoch))
+        for rate, window in zip(rates, windows, strict=False):
+            run.set_learning_rate(float(rate))
+            losses.append(run.train_on(window))
+            if not math.isfinite(losses[-1]) or losses[-1] > DIVERGENCE * min(losses):
+                break
     finite = [loss for loss in losses if math.isfinite(loss)]
     return RangeTest(rates[: len(finite)], np.array(finite), diverged=len(losses) < steps)
-
-
-def _endless(run: LiveRun) -> Iterator[GraphBatch]:
-    epoch = 0
-    while True:
-        yield from run.batches(run.order(epoch))
-        epoch += 1
 
 
 def suggest(
@@ -114,13 +91,14 @@ def suggest(
 
     Both ends are skipped: the first rates move nothing, the last ones diverge. Where there are
     too few points, no descent, or more noise than descent, the conservative ``fallback`` is
-    taken and the reason says why.
+    taken, or ``cap`` where that is lower, and the reason says why.
     """
-    count = len(test.losses)
-    if count < FEWEST_POINTS:
-        return _fall_back(fallback, 0.0, f"the loss diverged after {count} steps")
+    fallback = min(fallback, cap)
+    points = len(test.losses)
+    if points < FEWEST_POINTS:
+        return _fall_back(fallback, 0.0, f"the loss diverged after {points} steps")
     smooth = smoothed(test.losses)
-    first, last = math.ceil(SKIP_START * count), count - max(1, math.ceil(SKIP_END * count))
+    first, last = math.ceil(SKIP_START * points), points - math.ceil(SKIP_END * points)
     lowest = first + int(np.argmin(smooth[first:last]))
     if lowest - first < 2:  # noqa: PLR2004 - a slope needs points on both sides
         return _fall_back(fallback, 0.0, "the loss never fell")

@@ -69,11 +69,13 @@ def best_threshold(label: NDArray[np.integer], probability: NDArray[np.floating]
     order = np.argsort(-probability, kind="stable")
     sorted_probability = probability[order].astype(np.float64)
     found = np.cumsum(label[order] == 1)
-    last_of_ties = np.append(sorted_probability[1:] != sorted_probability[:-1], True)  # noqa: FBT003
+    last_of_ties = np.append(sorted_probability[1:] != sorted_probability[:-1], [True])
     cut = np.flatnonzero(last_of_ties)
     f1 = 2 * found[cut] / (cut + 1 + max(int(found[-1]), 1))
+    above = sorted_probability[cut]
     below = np.append(sorted_probability[cut[:-1] + 1], 0.0)
-    threshold = (sorted_probability[cut] + below) / 2
+    middle = (above + below) / 2
+    threshold = np.where(middle > below, middle, above)  # neighbouring floats have no middle
     best = np.flatnonzero(f1 == f1.max())
     return float(threshold[best[np.argmin(np.abs(threshold[best] - 0.5))]])
 

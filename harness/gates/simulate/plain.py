@@ -12,7 +12,7 @@ from harness.gates.cell import COLLAPSE, F1, Cell, CellKey
 from harness.gates.collapse import ONE_CLASS, Outcome, judge_collapse
 from harness.gates.f1_gate import Evidence, judge_f1
 from harness.gates.policy import GAIN, Rules
-from harness.gates.tables import FIRST_PASS, MOST_PAIRS
+from harness.gates.tables import FIRST_FAIL, FIRST_PASS, MOST_PAIRS
 from harness.gates.time import Block, Visit, judge_time
 from harness.gates.verdict import FeatureVerdict, judge_feature
 from harness.gates.words import Verdict
@@ -33,7 +33,7 @@ def uncorrected_passes(rng: np.random.Generator, sd: float, gates: int) -> float
     """
     draws = rng.normal(0.0, sd, (gates, MOST_PAIRS))
     crossed = np.zeros(gates, dtype=bool)
-    for n in range(FIRST_PASS, MOST_PAIRS + 1):
+    for n in range(FIRST_FAIL, MOST_PAIRS + 1):
         seen = draws[:, :n]
         t = seen.mean(axis=1) / (seen.std(axis=1, ddof=1) / math.sqrt(n))
         crossed |= t > stats.t.isf(0.05, n - 1)

@@ -37,11 +37,10 @@ DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 MAX_SECONDS = 5.0
 """Processor time for one text; honest functions take milliseconds."""
 
-# Kinds that show their whole text and hide what is inside of them.
-_WHOLE = frozenset({
-    "string_literal", "raw_string_literal", "char_literal", "system_lib_string",
-    "sized_type_specifier", "operator_name", "preproc_arg",
-})  # fmt: skip
+# Kinds that show their whole text and hide what is inside of them: literals as they are, words
+# with one blank between them.
+_LITERALS = frozenset({"string_literal", "raw_string_literal", "char_literal", "system_lib_string"})
+_WORDS = frozenset({"sized_type_specifier", "operator_name", "preproc_arg"})
 # Kinds whose meaning is in a sign that the grammar gives no node: the sign is their text.
 _SIGNED = frozenset({
     "binary_expression", "assignment_expression", "unary_expression", "update_expression",
@@ -89,7 +88,7 @@ class CParser:
         found: list[CFunction] = []
         for parser in self._parsers:
             root = _parse(parser, code).root_node
-            found.append(CFunction(_nodes(root, max_nodes), _function_name(root)))
+            found.append(CFunction(_nodes(root, code, max_nodes), _function_name(root, code)))
             if not root.has_error:
                 return found[-1]
         return min(found, key=lambda function: function.tree.kind.count(_ERROR))
@@ -116,7 +115,7 @@ def _parse(parser: Parser, code: bytes) -> Tree:
         raise UnreadableCodeError("the text takes too long to parse") from error
 
 
-def _nodes(root: Node, max_nodes: int) -> SyntaxTree:
+def _nodes(root: Node, code: bytes, max_nodes: int) -> SyntaxTree:
     tree = SyntaxTree()
     todo: list[tuple[Node, int]] = [(root, -1)]
     while todo:
@@ -124,18 +123,19 @@ def _nodes(root: Node, max_nodes: int) -> SyntaxTree:
         kind = node.type
         if len(tree) >= max_nodes:
             raise UnreadableCodeError.too_many_nodes(max_nodes)
-        inside = [] if kind in _WHOLE else node.named_children
+        whole = kind in _LITERALS or kind in _WORDS
+        inside = [] if whole else [one for one in node.named_children if one.type != "comment"]
+        text = ""
         if not inside:
-            text = _text(node)
-        else:
-            text = _sign(node) if kind in _SIGNED else ""
-        text = f".{text}" if kind == "field_identifier" else text
+            text = _leaf_text(node, kind, code)
+        elif kind in _SIGNED:
+            text = _sign(node)
         here = tree.add(type_id(kind), parent, text, text if kind in _NAMES else "")
-        todo.extend((child, here) for child in reversed(inside) if child.type != "comment")
+        todo += [(child, here) for child in reversed(inside)]
     return tree
 
 
-def _function_name(root: Node) -> str:
+def _function_name(root: Node, code: bytes) -> str:
     todo = [root]
     while todo:
         node = todo.pop()
@@ -143,15 +143,27 @@ def _function_name(root: Node) -> str:
             name = node.child_by_field_name("declarator")
             if name is None:
                 return ""
-            return " ".join(_text(node if _text(name).isupper() else name).split())
+            macro = name.type == "identifier" and _text(name, code).isupper()
+            whole = node if macro else name
+            return " ".join(_text(whole, code).split())
         # Bodies are not searched: the name stands before them.
         inside = [child for child in node.named_children if child.type != "compound_statement"]
         todo.extend(reversed(inside))
     return ""
 
 
-def _text(node: Node) -> str:
-    return (node.text or b"").decode("utf-8", "replace")
+def _leaf_text(node: Node, kind: str, code: bytes) -> str:
+    if kind in _WORDS:
+        return " ".join(_text(node, code).split())
+    if kind in _LITERALS or not node.child_count:
+        text = _text(node, code)
+        return f".{text}" if kind == "field_identifier" else text
+    # Only signs and words without a node, such as "static" or "( )": layout is no part of them.
+    return " ".join(one.type for one in node.children if not one.is_named)
+
+
+def _text(node: Node, code: bytes) -> str:
+    return code[node.start_byte : node.end_byte].decode("utf-8", "replace")
 
 
 def _sign(node: Node) -> str:

@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING, Self
 
 from harness.graphs.code.c import DIALECTS, CFunction, CParser, Dialect
 from harness.graphs.code.graph import MAX_TEXT_BYTES, SyntaxTree, UnreadableCodeError
@@ -20,7 +20,7 @@ from harness.graphs.code.graph import MAX_TEXT_BYTES, SyntaxTree, UnreadableCode
 if TYPE_CHECKING:
     from types import TracebackType
 
-MAX_MEMORY = 2 << 30
+MAX_MEMORY = 1 << 30
 """Address space of the parsing process, in bytes, where the system can limit it."""
 
 MAX_WAIT = 60.0
@@ -41,7 +41,7 @@ class CReader:
         self._arguments = [dialect, str(max_nodes)]
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> CReader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -110,7 +110,7 @@ class CReader:
                     continue
 
 
-def serve(asked: BinaryIO, answered: BinaryIO, dialect: Dialect, max_nodes: int) -> None:
+def serve(asked: IO[bytes], answered: IO[bytes], dialect: Dialect, max_nodes: int) -> None:
     """Answer texts with trees until the input ends."""
     parser = CParser(dialect)
     while (code := _receive(asked)) is not None:
@@ -122,12 +122,12 @@ def serve(asked: BinaryIO, answered: BinaryIO, dialect: Dialect, max_nodes: int)
         _send(answered, json.dumps(answer).encode())
 
 
-def _send(pipe: BinaryIO, content: bytes) -> None:
+def _send(pipe: IO[bytes], content: bytes) -> None:
     pipe.write(len(content).to_bytes(_HEAD, "little") + content)
     pipe.flush()
 
 
-def _receive(pipe: BinaryIO) -> bytes | None:
+def _receive(pipe: IO[bytes]) -> bytes | None:
     """Read one message; None at the end of the input, or where it is cut short."""
     head = pipe.read(_HEAD)
     length = int.from_bytes(head, "little")
@@ -145,7 +145,7 @@ def _limit_memory() -> None:
 
 def main(arguments: list[str]) -> None:
     """Serve standard input and output: ``DIALECT MAX_NODES``."""
-    dialect = DIALECTS[DIALECTS.index(arguments[0])]  # type: ignore[arg-type]
+    dialect = DIALECTS[DIALECTS.index(arguments[0])]
     _limit_memory()
     serve(sys.stdin.buffer, sys.stdout.buffer, dialect, int(arguments[1]))
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import gc
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from harness.graphs.code.graph import (
@@ -42,12 +44,21 @@ NODE_TYPES = (
 NUM_TYPES = 128
 """Size of the vocabulary of node types: id 0, the table, and room for the table to grow."""
 
-_IDS = {name: place for place, name in enumerate(NODE_TYPES, start=1)}
 _NO_NODES = frozenset({"ctx", "id", "attr", "kind", "type_comment", "type_ignores", "simple"})
-_FIELDS = {
-    kind: tuple(name for name in kind._fields if name not in _NO_NODES)
-    for kind in vars(ast).values()
-    if isinstance(kind, type) and issubclass(kind, ast.AST) and kind.__name__ in _IDS
+_STATEMENTS = ("body", "handlers", "cases", "orelse", "finalbody")
+_KINDS: dict[type[ast.AST], int] = {
+    getattr(ast, name): place
+    for place, name in enumerate(NODE_TYPES, start=1)
+    if hasattr(ast, name)  # later versions of Python have more
+}
+_NODE_FIELDS = {
+    kind: tuple(name for name in kind._fields if name not in _NO_NODES) for kind in _KINDS
+}
+# The bodies of a lambda and of a conditional expression are expressions.
+_STATEMENT_FIELDS = {
+    kind: tuple(name for name in _STATEMENTS if name in kind._fields)
+    for kind in _KINDS
+    if kind not in (ast.Lambda, ast.IfExp)
 }
 
 
@@ -60,7 +71,7 @@ def parse(text: str | bytes) -> ast.Module:
     if len(text) > MAX_TEXT_BYTES:
         raise UnreadableCodeError("the text is longer than 1 MiB")
     indented = isinstance(text, str) and text.lstrip("\r\n")[:1] in (" ", "\t")
-    with warnings.catch_warnings():
+    with _no_collection(), warnings.catch_warnings():
         # Invalid escape sequences in what is read are not this program's to report.
         warnings.simplefilter("ignore")
         try:
@@ -68,6 +79,18 @@ def parse(text: str | bytes) -> ast.Module:
         except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
             raise UnreadableCodeError("the text does not parse as Python") from error
     return ast.Module(module.body[0].body, []) if indented else module  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Put off the search for cycles: a tree has none, and looking for them takes a third longer."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def functions(module: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -86,12 +109,9 @@ def functions(module: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctio
 
 def inner_statements(node: ast.AST) -> list[ast.AST]:
     """Statements, handlers and cases directly inside a node; expressions hold no statements."""
-    found: list[ast.AST] = []
-    for name in ("body", "handlers", "cases", "orelse", "finalbody"):
-        inner = getattr(node, name, None)
-        if isinstance(inner, list):
-            found.extend(inner)
-    return found
+    return [
+        inner for name in _STATEMENT_FIELDS.get(type(node), ()) for inner in getattr(node, name)
+    ]
 
 
 def read(root: ast.AST, max_nodes: int) -> SyntaxTree:
@@ -107,8 +127,8 @@ def read(root: ast.AST, max_nodes: int) -> SyntaxTree:
         if len(tree) >= max_nodes:
             raise UnreadableCodeError.too_many_nodes(max_nodes)
         text, name = _text(node)
-        here = tree.add(_IDS.get(type(node).__name__, 0), parent, text, name)
-        todo.extend((child, here) for child in reversed(_children(node)))
+        here = tree.add(_KINDS.get(type(node), 0), parent, text, name)
+        todo += [(child, here) for child in reversed(_children(node))]
     return tree
 
 
@@ -119,29 +139,28 @@ def graph(tree: SyntaxTree, num_tokens: int) -> CodeGraph:
 
 def _children(node: ast.AST) -> list[ast.AST]:
     found: list[ast.AST] = []
-    for field in _FIELDS.get(type(node), ()):
+    for field in _NODE_FIELDS.get(type(node), ()):
         value = getattr(node, field, None)
-        if isinstance(value, ast.AST):
+        if isinstance(value, list):
+            found += [item for item in value if isinstance(item, ast.AST)]
+        elif isinstance(value, ast.AST):
             found.append(value)
-        elif isinstance(value, list):
-            found.extend(item for item in value if isinstance(item, ast.AST))
     return found
 
 
 def _text(node: ast.AST) -> tuple[str, str]:
     """The text that a node shows, and the name that it uses."""
-    match node:
-        case ast.Name(id=name) | ast.arg(arg=name):
-            return name, name
-        case ast.Attribute(attr=name):
-            return f".{name}", ""
-        case ast.Constant(value=value):
-            return _literal(value), ""
-        case ast.keyword(arg=label):
-            return f"={label}", ""
-        case ast.alias(name=name):
-            return name, ""
-    return "", ""
+    if isinstance(node, ast.Name):
+        return node.id, node.id
+    if isinstance(node, ast.arg):
+        return node.arg, node.arg
+    if isinstance(node, ast.Attribute):
+        return f".{node.attr}", ""
+    if isinstance(node, ast.Constant):
+        return _literal(node.value), ""
+    if isinstance(node, ast.keyword):
+        return f"={node.arg}", ""
+    return (node.name, "") if isinstance(node, ast.alias) else ("", "")
 
 
 def _literal(value: object) -> str:

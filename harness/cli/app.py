@@ -1,0 +1,50 @@
+"""The command's frame: its commands, and what happens when one cannot do its work."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from harness.cli import data, listing, matrix, train
+from harness.errors import ExitCode, HarnessError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="ablate",
+    help="Does this training feature earn its place? Paired ablations with sequential gates.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("run")(matrix.run)
+app.command("report")(matrix.report)
+app.command("train")(train.train)
+app.command("features")(listing.features)
+app.command("models")(listing.models)
+app.add_typer(data.app, name="data")
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code; errors meant for the user have no traceback."""
+    console = Console(stderr=True)
+    try:
+        app()
+    except HarnessError as error:
+        console.print(Text(f"error: {error}"), soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        console.print("stopped; what is finished is kept: run the same command to go on")
+        sys.exit(INTERRUPTED)
+    except OSError as error:
+        hint = (
+            "\nmake room and run the same command to go on" if error.errno == errno.ENOSPC else ""
+        )
+        console.print(Text(f"error: {error}{hint}"), soft_wrap=True)
+        sys.exit(ExitCode.USAGE)
+    sys.exit(ExitCode.PASS)

@@ -1,0 +1,94 @@
+"""``ablate run`` and ``ablate report``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from harness.cli.flags import with_flags
+from harness.cli.progress import building
+from harness.config import RunConfig, load_config
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", help="TOML file with any of these flags", show_default=False),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="print the verdict alone")]
+
+
+class Format(StrEnum):
+    """Formats of a report."""
+
+    CONSOLE = "console"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+@with_flags(RunConfig.model_fields)
+def run(flags: dict[str, Any], *, config: ConfigFile = None, quiet: Quiet = False) -> None:
+    """Judge features: train with and without each, in pairs, until every gate has answered.
+
+    Exit codes: 0 PASS, 1 FAIL, 2 usage, 3 INCONCLUSIVE, 4 not measured. Stopped runs go on where
+    they were when the same command is given again.
+
+    Example: ablate run --data reveal_chrome/ --features amp,swa --models gcn,sage --seeds 10
+    """
+    settings = load_config(flags, config)
+    from harness.matrix.ablation import prepare  # noqa: PLC0415 - loads torch: keep --help quick
+    from harness.report.live import LiveView, PlainView, Watch  # noqa: PLC0415
+
+    console = Console(stderr=True, quiet=quiet)
+    with building(console) as progress:
+        ablation = prepare(settings, progress)
+    watch = Watch(ablation.plan, ablation.jobs)
+    view = LiveView(watch, console) if console.is_terminal else PlainView(watch, console)
+    with view:
+        ablation.run(view)
+    from harness.report.write import write_report  # noqa: PLC0415
+
+    summary = write_report(ablation.judge, settings.out)
+    _show(summary, quiet=quiet)
+    console.print(f"report: {settings.out / 'report.md'}, {settings.out / 'verdict.json'}")
+    raise typer.Exit(summary.exit_code)
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder of --out")],
+    form: Annotated[
+        Format, typer.Option("--format", help="console, markdown or json")
+    ] = Format.CONSOLE,
+) -> None:
+    """Show what is stored, judged anew; trains nothing.
+
+    Exit codes are those of ablate run.
+    """
+    import json  # noqa: PLC0415
+
+    from harness.matrix.ablation import open_stored  # noqa: PLC0415
+    from harness.report.markdown import to_markdown  # noqa: PLC0415
+    from harness.report.summary import summarise  # noqa: PLC0415
+
+    summary = summarise(open_stored(folder))
+    match form:
+        case Format.CONSOLE:
+            _show(summary, quiet=False)
+        case Format.MARKDOWN:
+            typer.echo(to_markdown(summary), nl=False)
+        case Format.JSON:
+            typer.echo(json.dumps(summary.to_json(), indent=1))
+    raise typer.Exit(summary.exit_code)
+
+
+def _show(summary: Any, *, quiet: bool) -> None:
+    from harness.report.console import show  # noqa: PLC0415
+    from harness.report.rows import said  # noqa: PLC0415
+
+    if quiet:
+        typer.echo(said(summary.verdict))
+    else:
+        console = Console()
+        show(summary, console if console.is_terminal else Console(width=max(console.width, 120)))

@@ -1,0 +1,104 @@
+"""``ablate train``: one training run, the tool for daily use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from harness.cli.flags import with_flags
+from harness.cli.progress import building, epochs_bar
+from harness.config import RunConfig, load_config
+from harness.registry import import_plugins
+from harness.selection import parse_single, split_list
+from harness.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from harness.result import FitResult
+
+COLLAPSED = 1
+
+_OWN = ("data", "preset", "threads", "device", "plugins", "data_root")
+_FLAGS = (
+    *_OWN,
+    *(name for name in TrainingSettings.model_fields if name in RunConfig.model_fields),
+)
+
+
+@with_flags(_FLAGS)
+def train(
+    flags: dict[str, Any],
+    *,
+    model: Annotated[str, typer.Option(help="model, as sage[hidden=128]")] = "sage",
+    features: Annotated[
+        str, typer.Option(help="phase1, plain, or features joined by +: phase1 parts and others")
+    ] = "phase1",
+    seed: Annotated[int, typer.Option(min=0, help="of split, initialisation and data order")] = 0,
+    out: Annotated[
+        Path, typer.Option(help="folder of checkpoints, history and diagnostics")
+    ] = Path(".ablation/train"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on from the last checkpoint")
+    ] = False,
+) -> None:
+    """Train one model once, with any features, and keep its checkpoints and history.
+
+    The folder gets best.pt, last.pt, metrics_history.csv and, if the run collapses,
+    diagnostics.json and diagnostics.txt. Exit code 1 says that it collapsed.
+
+    Example: ablate train --data my.jsonl --model gat --features phase1+swa --epochs 30
+    """
+    settings = load_config(flags)
+    import torch  # noqa: PLC0415 - takes seconds: keep --help quick
+
+    from harness.graphs.catalog import load  # noqa: PLC0415
+    from harness.graphs.splits import split_by_seed  # noqa: PLC0415
+    from harness.matrix.plan import baseline_of  # noqa: PLC0415
+    from harness.result import FitSpec  # noqa: PLC0415
+    from harness.training.fit import fit  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    import_plugins(split_list(settings.plugins))
+    arm = baseline_of(features)
+    with building(console) as progress:
+        graphs = load(settings.data, settings.data_root, progress)
+    torch.set_num_threads(settings.threads)
+    spec = FitSpec(
+        graphs=graphs,
+        split=split_by_seed(graphs.label, graphs.group, seed),
+        model=parse_single(model),
+        arm=arm,
+        settings=settings.training,
+        seed=seed,
+        device=settings.device,
+        folder=out,
+        cache=out / "cache",
+        resume=resume,
+    )
+    with epochs_bar(console, settings.training.epochs) as advance:
+        found = fit(spec, on_epoch=advance)
+    _show(found, graphs.info.notes, out)
+    raise typer.Exit(COLLAPSED if found.collapse else 0)
+
+
+def _show(found: FitResult, notes: tuple[str, ...], out: Path) -> None:
+    from harness.training.metrics import Confusion, predict  # noqa: PLC0415
+
+    for note in (*found.notes, *notes):
+        typer.echo(note)
+    if found.collapse is not None:
+        typer.echo(f"collapsed ({found.collapse.rule}): {found.collapse.detail}")
+        typer.echo(f"see {out / 'diagnostics.txt'}")
+    if found.gate is not None:
+        predicted = predict(found.gate.probability, found.threshold)
+        gate = Confusion.of(found.gate.label, predicted)
+        typer.echo(
+            f"epoch {found.best_epoch + 1} chosen on select, threshold {found.threshold:.3f}; gate: "
+            f"F1 {gate.f1:.3f}, precision {gate.precision:.3f}, recall {gate.recall:.3f}, "
+            f"balanced accuracy {gate.balanced_accuracy:.3f}"
+        )
+    typer.echo(
+        f"{sum(found.train_seconds):.1f} s of training in {len(found.history)} epochs: {out}"
+    )

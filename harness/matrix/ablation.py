@@ -1,0 +1,160 @@
+"""A whole ablation out of a configuration: data, plan, campaign, references."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from harness.errors import DataError, UsageError
+from harness.files import read_json, write_json
+from harness.gates.policy import Policy
+from harness.graphs.catalog import load
+from harness.hardware import available_cores, describe
+from harness.matrix.campaign import Campaign
+from harness.matrix.judge import Judge, Results
+from harness.matrix.local import LocalExecutor
+from harness.matrix.plan import DataSet, Plan, Question, baseline_of, candidates_of, make_plan
+from harness.matrix.references import measure_references
+from harness.matrix.store import Store
+from harness.matrix.timing import TimingSettings
+from harness.registry import import_plugins
+from harness.selection import parse_single, split_list
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.config import RunConfig
+    from harness.graphs.dataset import PackedGraphs
+    from harness.graphs.sources import Progress
+    from harness.matrix.events import Event
+
+PLAN = "plan.json"
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """A plan with its store, ready to be run or reported.
+
+    Attributes:
+        plan: what is asked.
+        store: where results are.
+        judge: reads both.
+        plugins: Python files that every process imports.
+        jobs: trials at once.
+        timeout: seconds after which a trial is killed.
+    """
+
+    plan: Plan
+    store: Store
+    judge: Judge
+    plugins: tuple[str, ...]
+    jobs: int
+    timeout: float
+
+    def run(self, listen: Callable[[Event], None]) -> None:
+        """Run what the plan needs and the store lacks.
+
+        Raises:
+            StoreError: if a stored result is damaged.
+            OSError: if the store cannot be written.
+        """
+        executor = LocalExecutor(self.store, self.jobs, self.timeout, self.plugins)
+        Campaign(self.judge, executor, listen, self.plugins, self.timeout).run()
+        measure_references(
+            self.store, self.judge.results.folders, self._seeds(), executor.context, self.jobs
+        )
+
+    def _seeds(self) -> dict[str, list[int]]:
+        """Splits that the baseline was judged on, by data set."""
+        seeds: dict[str, set[int]] = {data: set() for data in self.plan.data}
+        for key, spec in self.plan.trials.items():
+            if spec.arm == self.plan.baseline and self.judge.results.has(key):
+                seeds[spec.data].add(spec.seed)
+        return {data: sorted(found) for data, found in seeds.items()}
+
+
+def prepare(config: RunConfig, progress: Progress) -> Ablation:
+    """Load or build the data, lay the plan out and write it to the output folder.
+
+    Raises:
+        HarnessError: if anything asked for is unknown, contradictory or unreadable; nothing is
+            trained then.
+        OSError: if the output folder cannot be written.
+    """
+    plugins = import_plugins(split_list(config.plugins))
+    hardware = describe(config.device, config.threads)
+    models = [parse_single(text) for text in split_list(config.models)]
+    if not models:
+        raise UsageError("no model is selected", where="--models", mend="name some: --models gcn")
+    candidates = candidates_of(config.features)
+    baseline = baseline_of(config.baseline)
+    data = {}
+    folders = {}
+    for text in split_list(config.data):
+        graphs, folder = load_stored(text, config.data_root, progress)
+        folders[graphs.content] = folder
+        data[graphs.content] = (
+            DataSet(
+                name=graphs.info.name,
+                source=text,
+                folder=str(folder),
+                graphs=len(graphs),
+                vulnerable=int((graphs.label == 1).sum()),
+                notes=graphs.info.notes,
+            ),
+            graphs,
+        )
+    asked = Question(
+        candidates=candidates,
+        baseline=baseline,
+        models=models,
+        settings=config.training,
+        timing=TimingSettings(epochs=config.timing_epochs, blocks=config.timing_blocks),
+        policy=Policy(config.policy),
+        budget=config.seeds,
+        all_gates=config.all_gates,
+        hardware=hardware,
+        required_hardware=split_list(config.hardware) or [hardware.kind],
+    )
+    plan = make_plan(asked, data)
+    store = Store(config.out)
+    write_json(config.out / PLAN, plan.model_dump(mode="json"))
+    judge = Judge(plan, store, Results(store, folders))
+    jobs = config.jobs or max(1, available_cores() // config.threads)
+    return Ablation(plan, store, judge, plugins, jobs, config.timeout)
+
+
+def load_stored(text: str, root: Path, progress: Progress) -> tuple[PackedGraphs, Path]:
+    """Load a data set, and name the folder that other processes open it from.
+
+    Raises:
+        DataError: if the source keeps its data in memory alone.
+    """
+    graphs = load(text, root, progress)
+    if graphs.folder is None:
+        raise DataError.at(text, "is not stored in a folder, so trials cannot open it")
+    return graphs, graphs.folder.resolve()
+
+
+def open_stored(out: Path) -> Judge:
+    """Open an output folder to report on it; nothing is trained, no source is needed.
+
+    Raises:
+        DataError: if there is no plan in it, or it is damaged.
+    """
+    try:
+        plan = Plan.model_validate(read_json(out / PLAN))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise DataError.at(out / PLAN, first["msg"], field=field) from error
+    except DataError as error:
+        raise DataError.at(
+            out / PLAN, "there is no plan to report on", mend="run first: ablate run --out DIR"
+        ) from error
+    folders = {content: Path(data.folder) for content, data in plan.data.items()}
+    store = Store(out)
+    return Judge(plan, store, Results(store, folders))

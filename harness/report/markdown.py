@@ -1,0 +1,97 @@
+"""The report as Markdown: for a pull request, a job summary, or to read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+from harness.report.rows import (
+    CELL_HEADERS,
+    FEATURE_HEADERS,
+    FIGURE_HEADERS,
+    cell_rows,
+    feature_rows,
+    figure_rows,
+    said,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.report.summary import Summary
+
+
+def to_markdown(summary: Summary) -> str:
+    """The whole report; text that comes from outside is escaped."""
+    parts = [
+        f"# Ablation: {said(summary.verdict)}",
+        _preamble(summary),
+        "## Features",
+        _table(feature_rows(summary), FEATURE_HEADERS),
+        "## Cells",
+        "F1 is of the vulnerable class on *gate*; gain, bounds and sd are in points. *At least* and "
+        "*at most* are the sequential bounds: a gate passes when *at least* exceeds the margin and "
+        "fails when *at most* falls below it. Time is total training time, with over without.",
+        _table(cell_rows(summary), CELL_HEADERS),
+        "## What the baseline is worth",
+        _table(figure_rows(summary.figures), FIGURE_HEADERS),
+        *_warnings(summary),
+        "## Where this comes from",
+        _provenance(summary),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _table(rows: list[list[str]], headers: Sequence[str]) -> str:
+    if not rows:
+        return "Nothing yet."
+    escaped = [[_escape(text) for text in row] for row in rows]
+    return tabulate(escaped, headers=headers, tablefmt="pipe", disable_numparse=True)
+
+
+def _escape(text: str) -> str:
+    for sign in "\\`*_{}[]<>|#":
+        text = text.replace(sign, f"\\{sign}")
+    return text.replace("\n", " ")
+
+
+def _preamble(summary: Summary) -> str:
+    plan = summary.plan
+    data = "; ".join(
+        f"{_escape(one.name)}: {one.graphs} graphs, {one.vulnerable} vulnerable"
+        for one in plan.data.values()
+    )
+    baseline = _escape(" + ".join(plan.baseline) or "no feature")
+    lines = [
+        f"Policy *{plan.policy.value}*; baseline: {baseline}; data: {data}.",
+        f"{summary.trials} trials were read; a fixed design of 10 + 10 runs a cell takes "
+        f"{summary.fixed_design}.",
+    ]
+    return "\n".join(lines)
+
+
+def _warnings(summary: Summary) -> list[str]:
+    found = [one.warning for one in summary.figures if one.warning]
+    found += [
+        f"{one.planned.name}, {cell.key.model}: {warning}"
+        for one in summary.features
+        for cell in one.verdict.cells
+        if cell.f1 is not None
+        for warning in cell.f1.warnings
+    ]
+    found += summary.notes
+    if not found:
+        return []
+    return ["## Read with care", "\n".join(f"- {_escape(text)}" for text in dict.fromkeys(found))]
+
+
+def _provenance(summary: Summary) -> str:
+    lines = [f"- data {key}: {_escape(one.source)}" for key, one in summary.plan.data.items()]
+    if summary.hardware is not None:
+        machine = summary.hardware
+        versions = ", ".join(f"{name} {number}" for name, number in machine.versions.items())
+        lines.append(f"- {machine.kind}: {machine.name}, {machine.cores} cores, {machine.system}")
+        lines.append(f"- {versions}")
+    lines += [f"- commit {commit}" for commit in summary.commits]
+    return "\n".join(lines)

@@ -1,0 +1,214 @@
+"""Everything that a report shows, gathered from plan and store once."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import ExitCode
+from harness.gates.words import Verdict
+from harness.matrix.references import PART, name_of
+
+if TYPE_CHECKING:
+    from harness.gates.verdict import FeatureVerdict
+    from harness.hardware import Hardware
+    from harness.matrix.judge import Judge, Progress
+    from harness.matrix.plan import Plan, PlannedFeature
+
+FIXED_DESIGN = 10
+
+EXIT_CODES = {
+    Verdict.PASS: ExitCode.PASS,
+    Verdict.FAIL: ExitCode.FAIL,
+    Verdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+    Verdict.NOT_MEASURED: ExitCode.NOT_MEASURED,
+}
+
+
+@dataclass(frozen=True)
+class FeatureSummary:
+    """One candidate's part of a report.
+
+    Attributes:
+        planned: the candidate and its cells.
+        verdict: what the gates say.
+        progress: how far its quality runs came.
+        problems: failures that kept cells from being measured, one sentence each.
+    """
+
+    planned: PlannedFeature
+    verdict: FeatureVerdict
+    progress: Progress
+    problems: tuple[str, ...]
+
+    @property
+    def word(self) -> Verdict:
+        """The verdict; NOT_MEASURED where a crash kept a cell from being measured."""
+        if self.problems and self.verdict.verdict is not Verdict.FAIL:
+            return Verdict.NOT_MEASURED
+        return self.verdict.verdict
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A model's baseline beside the classifiers that it should not lose to, on one data set.
+
+    Attributes:
+        data: name of the data set.
+        model: selection of the model.
+        seeds: splits that the means are over.
+        baseline: mean gate F1 of the baseline arm; spread is its standard deviation.
+        spread: standard deviation over seeds.
+        always: mean F1 of calling every graph vulnerable.
+        regression: mean F1 of logistic regression on bags of node types and tokens.
+    """
+
+    data: str
+    model: str
+    seeds: int
+    baseline: float
+    spread: float
+    always: float | None
+    regression: float | None
+
+    @property
+    def warning(self) -> str | None:
+        """What must be said where the model loses to a reference."""
+        beaten = [
+            name
+            for name, value in (("always-vulnerable", self.always), ("regression", self.regression))
+            if value is not None and value >= self.baseline
+        ]
+        if not beaten:
+            return None
+        return f"{self.model} on {self.data} does not beat {' and '.join(beaten)}"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A whole report.
+
+    Attributes:
+        plan: what was asked.
+        features: one part for each candidate.
+        figures: baselines beside their references.
+        trials: trials that the verdicts read.
+        hardware: of a finished trial, None before the first.
+        commits: git commits of the trials.
+    """
+
+    plan: Plan
+    features: tuple[FeatureSummary, ...]
+    figures: tuple[Figures, ...]
+    trials: int
+    hardware: Hardware | None
+    commits: tuple[str, ...]
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def verdict(self) -> Verdict:
+        """Over all candidates: FAIL if one fails, PASS if all pass."""
+        words = {feature.word for feature in self.features}
+        for word in (Verdict.FAIL, Verdict.NOT_MEASURED, Verdict.INCONCLUSIVE):
+            if word in words:
+                return word
+        return Verdict.PASS
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """For the command line."""
+        return EXIT_CODES[self.verdict]
+
+    @property
+    def fixed_design(self) -> int:
+        """Trials of ten baseline and ten candidate runs in every cell, nothing shared."""
+        return sum(2 * FIXED_DESIGN * len(one.planned.cells) for one in self.features)
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of ``verdict.json``."""
+        return {
+            "schema": 1,
+            "verdict": self.verdict.value,
+            "policy": self.plan.policy.value,
+            "baseline": list(self.plan.baseline),
+            "trials": self.trials,
+            "features": {
+                one.planned.name: {
+                    **one.verdict.to_json(),
+                    "verdict": one.word.value,
+                    "claim": one.planned.claim,
+                    "reference": one.planned.reference,
+                    "rounds": one.progress.rounds,
+                    "problems": list(one.problems),
+                }
+                for one in self.features
+            },
+            "figures": [vars(one) for one in self.figures],
+            "data": {key: data.model_dump() for key, data in self.plan.data.items()},
+            "hardware": None if self.hardware is None else self.hardware.model_dump(),
+            "commits": list(self.commits),
+        }
+
+
+def summarise(judge: Judge) -> Summary:
+    """Gather a report from what is stored.
+
+    Raises:
+        StoreError: if a stored result is damaged.
+    """
+    features = []
+    read: set[str] = set()
+    for planned in judge.plan.features:
+        progress = judge.progress(planned)
+        verdict = judge.verdict(planned, progress)
+        problems = tuple(
+            f"{state.cell.key.model} on {state.cell.key.data}: {state.problem.detail}"
+            for state in progress.states
+            if state.problem is not None
+        )
+        features.append(FeatureSummary(planned, verdict, progress, problems))
+        for cell in planned.cells:
+            for keys in (cell.baseline, cell.candidate):
+                read |= {key for key in keys[: progress.rounds] if judge.results.has(key)}
+    results = [judge.results.result(key) for key in sorted(read)]
+    return Summary(
+        plan=judge.plan,
+        features=tuple(features),
+        figures=_figures(judge),
+        trials=len(read),
+        hardware=results[0].hardware if results else None,
+        commits=tuple(sorted({one.git_commit for one in results if one.git_commit})),
+        notes=tuple(dict.fromkeys(note for one in judge.plan.data.values() for note in one.notes)),
+    )
+
+
+def _figures(judge: Judge) -> tuple[Figures, ...]:
+    plan = judge.plan
+    found: dict[tuple[str, str], dict[int, float]] = {}
+    for key, spec in plan.trials.items():
+        if spec.arm == plan.baseline and judge.results.has(key):
+            f1 = judge.results.result(key).f1
+            if f1 is not None:
+                found.setdefault((spec.data, spec.model), {})[spec.seed] = f1
+    figures = []
+    for (data, model), by_seed in found.items():
+        stored = [judge.store.read(PART, name_of(data, seed)) for seed in by_seed]
+        known = [record for record in stored if record is not None]
+        values = list(by_seed.values())
+        figures.append(
+            Figures(
+                data=plan.data[data].name,
+                model=model,
+                seeds=len(values),
+                baseline=statistics.fmean(values),
+                spread=statistics.stdev(values) if len(values) > 1 else 0.0,
+                always=_mean(known, "always_vulnerable"),
+                regression=_mean(known, "regression"),
+            )
+        )
+    return tuple(figures)
+
+
+def _mean(records: list[dict[str, Any]], name: str) -> float | None:
+    return statistics.fmean(record[name] for record in records) if records else None

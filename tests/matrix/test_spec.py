@@ -1,0 +1,55 @@
+"""A trial's key is a hash of everything that fixes its outcome, and of nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from harness.matrix.spec import TrialSpec, engine_files
+
+
+@pytest.fixture
+def spec(make_judge):
+    judge = make_judge("focal_loss[gamma=1.5]")
+    key = judge.plan.features[0].cells[0].candidate[1]
+    return judge.plan.trials[key]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"data": "0" * 64}, {"model": "gcn[hidden=32]"}, {"arm": ()}, {"seed": 9},
+        {"hardware": "t4"}, {"threads": 2}, {"engine": "x"}, {"sources": {}}, {"versions": {}},
+        {"protocol": "other"},
+    ],
+)  # fmt: skip
+def test_every_part_is_in_the_key(spec, change):
+    assert spec.model_copy(update=change).key != spec.key
+
+
+def test_the_key_survives_json(spec):
+    assert TrialSpec.model_validate_json(spec.model_dump_json()).key == spec.key
+
+
+def test_the_key_is_the_same_in_every_process(spec):
+    code = "import sys; from harness.matrix.spec import TrialSpec as T; print(T.model_validate_json(sys.stdin.read()).key)"  # noqa: E501
+    for salt in ("0", "1"):
+        out = subprocess.run(  # noqa: S603
+            [sys.executable, "-c", code], input=spec.model_dump_json(), text=True,
+            capture_output=True, check=True, env={**os.environ, "PYTHONHASHSEED": salt},
+        )  # fmt: skip
+        assert out.stdout.strip() == spec.key
+
+
+def test_the_arm_is_made_from_its_selections(spec):
+    assert [str(feature) for feature in spec.features] == ["focal_loss[gamma=1.5]"]
+
+
+def test_the_engine_is_the_training_code_alone():
+    names = {path.as_posix().rpartition("/harness/")[2] for path in engine_files()}
+    assert {"training/fit.py", "models/sage.py", "graphs/batch.py", "feature.py"} <= names
+    rooms = {name.partition("/")[0] for name in names}
+    assert not rooms & {"cli", "gates", "matrix", "report", "testing"}
