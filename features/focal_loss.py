@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+import torch
 from pydantic import Field
 from torch.nn import functional
 
@@ -11,8 +12,6 @@ from harness import Claim, Feature, register
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import torch
 
     from harness import Run
 
@@ -45,7 +44,11 @@ class FocalLoss(Feature):
 
         def focal(logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
             log_probability = functional.log_softmax(logits, dim=1)
-            true_class = log_probability.gather(1, label[:, None]).squeeze(1)
-            return -((1 - true_class.exp()) ** gamma) * true_class
+            place = label[:, None]
+            true_class = log_probability.gather(1, place).squeeze(1)
+            # log(1 - p) out of the other classes: 1 - p itself is 0 in fp32 for a sure graph,
+            # where a power below 1 has no gradient.
+            others = log_probability.scatter(1, place, -torch.inf).logsumexp(1)
+            return -(gamma * others).exp() * true_class
 
         return focal

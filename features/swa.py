@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from pydantic import Field, PrivateAttr
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import SWALR, AveragedModel
 
 from harness import Claim, Feature, register
@@ -30,7 +31,10 @@ class SWA(Feature):
     When it hurts: in runs too short to have settled, where early weights spoil the mean.
 
     Known limitations: the refresh costs a forward pass over the training part each epoch from
-    ``start`` on, only in models with BatchNorm; other arms that own the schedule exclude it.
+    ``start`` on, only in models with BatchNorm. The refreshed mean of the first BatchNorm is that
+    of all training nodes; its variance is the mean of the batches' variances, which leaves out
+    how far their means lie apart, and later BatchNorms see what the first made of each batch.
+    Features that own the schedule exclude this one.
 
     Source: Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization",
     UAI 2018; torch.optim.swa_utils.
@@ -55,9 +59,9 @@ class SWA(Feature):
 
     def scheduler(self, run: Run) -> Schedule:
         """The run's own schedule, then the constant rate."""
-        return ThenConstant(
-            run.default_schedule(), run.optimizer, self.first_epoch(run), self.lr_factor, self.anneal
-        )
+        first = self.first_epoch(run)
+        before = run.default_schedule()
+        return ThenConstant(before, run.optimizer, first, self.lr_factor, self.anneal)
 
     def on_epoch_end(self, run: Run) -> None:
         """Let the epoch's weights into the average."""
@@ -91,7 +95,8 @@ class ThenConstant:
     ) -> None:  # fmt: skip
         rates = [float(group["lr"]) for group in optimizer.param_groups]
         self._before, self._first, self._epochs = before, first, 0
-        self._swa = SWALR(optimizer, swa_lr=[factor * rate for rate in rates], anneal_epochs=anneal)
+        targets: Any = [factor * rate for rate in rates]  # one for each group
+        self._swa = SWALR(optimizer, swa_lr=targets, anneal_epochs=anneal)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate  # a schedule of torch steps once when it is made
 
@@ -110,8 +115,11 @@ class ThenConstant:
 
     def state_dict(self) -> dict[str, Any]:
         """Both schedules and the epochs seen."""
-        swa = {key: value for key, value in self._swa.state_dict().items() if not callable(value)}
-        return {"before": self._before.state_dict(), "epochs": self._epochs, "swa": swa}
+        return {
+            "before": self._before.state_dict(),
+            "epochs": self._epochs,
+            "swa": self._swa.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore both schedules."""
@@ -123,17 +131,23 @@ class ThenConstant:
 def refresh_statistics(model: nn.Module, batches: Iterable[GraphBatch], run: Run) -> None:
     """Recompute BatchNorm's running statistics as means over batches weighted by their nodes.
 
-    Does nothing in a model without BatchNorm. The model's mode and momenta are put back.
+    Does nothing in a model without BatchNorm. The model's mode, the momenta and torch's random
+    generators are put back.
     """
-    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]  # noqa: SLF001, E501 - torch names the base class so
+    norms = [
+        module
+        for module in model.modules()
+        if isinstance(module, _BatchNorm) and module.track_running_stats
+    ]
     if not norms:
         return
     momenta, training = [norm.momentum for norm in norms], model.training
+    devices = [run.device] if run.device.type == "cuda" else []
     for norm in norms:
         norm.reset_running_stats()
     model.train()
     seen = 0
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+    with torch.no_grad(), torch.random.fork_rng(devices=devices):
         for batch in batches:
             nodes = len(batch.x)
             seen += nodes

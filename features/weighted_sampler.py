@@ -49,12 +49,13 @@ class WeightedSampler(Feature):
         train = run.train
         label = run.graphs.label[train]
         count = np.bincount(label, minlength=2)
-        weight = (1.0 / count.astype(np.float64))[label] ** self.strength
+        weight = (1.0 / np.maximum(count, 1))[label] ** self.strength
         cumulative = np.cumsum(weight)
 
         def draw(epoch: int) -> NDArray[np.int64]:
             uniform = run.generator(epoch).random(len(train)) * cumulative[-1]
             place = np.searchsorted(cumulative, uniform, side="right")
-            return train[np.minimum(place, len(train) - 1)]
+            drawn: NDArray[np.int64] = train[np.minimum(place, len(train) - 1)]
+            return drawn
 
         return draw

@@ -182,8 +182,8 @@ class Feature(BaseModel):
 
     @classmethod
     def card(cls) -> str:
-        """The docstring, without its indentation."""
-        return inspect.getdoc(cls) or ""
+        """The docstring, without its indentation; "" for a class that has none of its own."""
+        return inspect.cleandoc(cls.__doc__ or "")
 
     @classmethod
     def source_key(cls) -> str:
@@ -223,7 +223,7 @@ def register(feature: F) -> F:
             raise UsageError(
                 f"feature class '{kind.__qualname__}' has no {attribute}",
                 where=inspect.getfile(kind),
-                mend="write: name: ClassVar[str] = '...' and claim: ClassVar[Claim] = Claim.QUALITY",
+                mend="write: name: ClassVar[str] = 'a_name'; claim: ClassVar[Claim] = Claim.SPEED",
             )
     for name, info in kind.model_fields.items():
         if info.is_required() or not info.description:

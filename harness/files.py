@@ -38,7 +38,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def _draft_of(path: Path) -> Path:
-    """A new name beside ``path``; unlike the files of ``tempfile``, others may read what is there."""
+    """A new name beside ``path``; unlike those of ``tempfile``, its file is for others to read."""
     return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
 
 

@@ -135,6 +135,9 @@ class Run(Protocol):
     def say(self, note: str) -> None:
         """Tell the user something that the run decided; stored with the run."""
 
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """Places of the graphs that an epoch draws, in order; of the sampler, if there is one."""
+
     def batches(self, index: NDArray[np.int64]) -> Iterator[GraphBatch]:
         """Collate graphs in the order given, by the run's batch size, on its device."""
 

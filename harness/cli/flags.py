@@ -6,12 +6,13 @@ import inspect
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-from pydantic import BaseModel
 
 from harness.config import PREFIX, RunConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from pydantic import BaseModel
 
 R = TypeVar("R")
 

@@ -95,8 +95,8 @@ def _show(found: FitResult, notes: tuple[str, ...], out: Path) -> None:
         predicted = predict(found.gate.probability, found.threshold)
         gate = Confusion.of(found.gate.label, predicted)
         typer.echo(
-            f"epoch {found.best_epoch + 1} chosen on select, threshold {found.threshold:.3f}; gate: "
-            f"F1 {gate.f1:.3f}, precision {gate.precision:.3f}, recall {gate.recall:.3f}, "
+            f"epoch {found.best_epoch + 1} chosen on select, threshold {found.threshold:.3f}; "
+            f"gate: F1 {gate.f1:.3f}, precision {gate.precision:.3f}, recall {gate.recall:.3f}, "
             f"balanced accuracy {gate.balanced_accuracy:.3f}"
         )
     typer.echo(

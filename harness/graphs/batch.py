@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from harness.graphs.adjacency import Neighbours
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from harness.graphs.adjacency import PackedAdjacency
     from harness.graphs.dataset import PackedGraphs
 
 
@@ -26,6 +29,7 @@ class GraphBatch:
         index: ``[B]`` int64, the graphs' places in their data set.
         weight: ``[B]`` float32 or None, weight of each graph's loss.
         graph_features: ``[B, F]`` float32 or None.
+        neighbours: the same edges as rows, for layers that sum over neighbours; or None.
     """
 
     x: torch.Tensor
@@ -35,6 +39,7 @@ class GraphBatch:
     index: torch.Tensor
     weight: torch.Tensor | None = None
     graph_features: torch.Tensor | None = None
+    neighbours: Neighbours | None = None
 
     @property
     def num_graphs(self) -> int:
@@ -59,38 +64,74 @@ def _ranges(start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.i
     return np.repeat(start - (end - length), length) + np.arange(total)
 
 
-def collate(graphs: PackedGraphs, index: NDArray[np.integer]) -> GraphBatch:
+def collate(
+    graphs: PackedGraphs, index: NDArray[np.integer], adjacency: PackedAdjacency | None = None
+) -> GraphBatch:
     """Join the graphs at ``index`` (``[B]``) into one batch on the CPU.
+
+    With the data set's ``adjacency`` the batch has rows as well, and its edges come in their order.
 
     Raises:
         IndexError: if an index is outside of the data set.
     """
-    index = np.asarray(index, dtype=np.int64)
-    if len(index) and not 0 <= index.min() <= index.max() < len(graphs):
-        raise IndexError(f"graphs {index.min()}..{index.max()} of a data set of {len(graphs)}")
-    nodes = graphs.node_ptr[index + 1] - graphs.node_ptr[index]
-    edges = graphs.edge_ptr[index + 1] - graphs.edge_ptr[index]
-    node_at = _ranges(graphs.node_ptr[index], nodes)
-    edge_at = _ranges(graphs.edge_ptr[index], edges)
+    places: NDArray[np.int64] = np.asarray(index, dtype=np.int64)
+    if len(places) and not 0 <= places.min() <= places.max() < len(graphs):
+        raise IndexError(f"graphs {places.min()}..{places.max()} of a data set of {len(graphs)}")
+    nodes = graphs.node_ptr[places + 1] - graphs.node_ptr[places]
+    node_at = _ranges(graphs.node_ptr[places], nodes)
     x = np.empty((len(node_at), 2), np.int64)
     x[:, 0] = graphs.node_type[node_at]
     x[:, 1] = graphs.node_token[node_at]
-    offset = np.repeat(np.cumsum(nodes) - nodes, edges)
-    ways = 2 if graphs.info.symmetric else 1
-    edge_index = np.empty((2, ways * len(edge_at)), np.int64)
-    half = len(edge_at)
-    edge_index[0, :half] = graphs.edge_source[edge_at] + offset
-    edge_index[1, :half] = graphs.edge_target[edge_at] + offset
-    if ways == 2:  # noqa: PLR2004 - both directions of an edge
-        edge_index[0, half:] = edge_index[1, :half]
-        edge_index[1, half:] = edge_index[0, :half]
+    rows = None if adjacency is None else _rows(graphs, adjacency, places, nodes)
     features = graphs.graph_features
     return GraphBatch(
         x=torch.from_numpy(x),
-        edge_index=torch.from_numpy(edge_index),
-        batch=torch.from_numpy(np.repeat(np.arange(len(index)), nodes)),
-        y=torch.from_numpy(graphs.label[index].astype(np.int64)),
-        index=torch.from_numpy(index),
-        weight=None if graphs.weight is None else torch.from_numpy(graphs.weight[index]),
-        graph_features=None if features is None else torch.from_numpy(features[index]),
+        edge_index=_edges(graphs, places, nodes) if rows is None else _edges_of(rows),
+        batch=torch.from_numpy(np.repeat(np.arange(len(places)), nodes)),
+        y=torch.from_numpy(graphs.label[places].astype(np.int64)),
+        index=torch.from_numpy(places),
+        weight=None if graphs.weight is None else torch.from_numpy(graphs.weight[places]),
+        graph_features=None if features is None else torch.from_numpy(features[places]),
+        neighbours=rows,
     )
+
+
+def _edges(
+    graphs: PackedGraphs, index: NDArray[np.int64], nodes: NDArray[np.int64]
+) -> torch.Tensor:
+    edges = graphs.edge_ptr[index + 1] - graphs.edge_ptr[index]
+    edge_at = _ranges(graphs.edge_ptr[index], edges)
+    offset = np.repeat(np.cumsum(nodes) - nodes, edges)
+    half = len(edge_at)
+    edge_index = np.empty((2, 2 * half if graphs.info.symmetric else half), np.int64)
+    edge_index[0, :half] = graphs.edge_source[edge_at] + offset
+    edge_index[1, :half] = graphs.edge_target[edge_at] + offset
+    edge_index[:, half:] = edge_index[::-1, :half] if graphs.info.symmetric else 0
+    return torch.from_numpy(edge_index)
+
+
+def _rows(
+    graphs: PackedGraphs,
+    adjacency: PackedAdjacency,
+    index: NDArray[np.int64],
+    nodes: NDArray[np.int64],
+) -> Neighbours:
+    first = adjacency.row_ptr[graphs.node_ptr[index]]
+    edges = adjacency.row_ptr[graphs.node_ptr[index + 1]] - first
+    node_at = _ranges(graphs.node_ptr[index], nodes)
+    degree = adjacency.row_ptr[node_at + 1] - adjacency.row_ptr[node_at]
+    row_ptr = np.zeros(len(node_at) + 1, np.int32)
+    np.cumsum(degree, out=row_ptr[1:])
+    source = adjacency.source[_ranges(first, edges)]
+    source += np.repeat((np.cumsum(nodes) - nodes).astype(np.int32), edges)
+    return Neighbours(
+        row_ptr=torch.from_numpy(row_ptr),
+        source=torch.from_numpy(source),
+        target=torch.from_numpy(np.repeat(np.arange(len(node_at)), degree)),
+        symmetric=adjacency.symmetric,
+        self_loops=adjacency.self_loops,
+    )
+
+
+def _edges_of(rows: Neighbours) -> torch.Tensor:
+    return torch.stack([rows.source.long(), rows.target])

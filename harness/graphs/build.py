@@ -7,7 +7,7 @@ samples kept and the samples counted under some reason.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -206,7 +206,7 @@ class _Packer:
             tags={name: tags[name][1] for name in names},
         )
         info = graphs.info.model_copy(update={"content": content_hash(graphs)})
-        return PackedGraphs(**{**vars(graphs), "info": info})
+        return replace(graphs, info=info)
 
 
 def _row(sample: Sample, place: int) -> _Row:

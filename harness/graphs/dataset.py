@@ -12,6 +12,7 @@ import re
 import tokenize
 import warnings
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import DataError
 from harness.files import folder_written_whole, read_json, write_json
+from harness.graphs.adjacency import PackedAdjacency, pack_adjacency
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,6 +123,11 @@ class PackedGraphs:
     def num_graph_features(self) -> int:
         """``F``, 0 where there are none."""
         return 0 if self.graph_features is None else int(self.graph_features.shape[1])
+
+    @cached_property
+    def adjacency(self) -> PackedAdjacency:
+        """The edges as rows, sorted by target; made on first use."""
+        return pack_adjacency(self)
 
     @property
     def content(self) -> str:

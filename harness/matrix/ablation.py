@@ -16,10 +16,19 @@ from harness.hardware import available_cores, describe
 from harness.matrix.campaign import Campaign
 from harness.matrix.judge import Judge, Results
 from harness.matrix.local import LocalExecutor
-from harness.matrix.plan import DataSet, Plan, Question, baseline_of, candidates_of, make_plan
+from harness.matrix.plan import (
+    DataSet,
+    Plan,
+    Question,
+    arms_of,
+    baseline_of,
+    candidates_of,
+    make_plan,
+)
 from harness.matrix.references import measure_references
 from harness.matrix.store import Store
 from harness.matrix.timing import TimingSettings
+from harness.models.registry import model_values
 from harness.registry import import_plugins
 from harness.selection import parse_single, split_list
 
@@ -91,6 +100,11 @@ def prepare(config: RunConfig, progress: Progress) -> Ablation:
         raise UsageError("no model is selected", where="--models", mend="name some: --models gcn")
     candidates = candidates_of(config.features)
     baseline = baseline_of(config.baseline)
+    # Building data can take a minute: what is wrong with the question is said before.
+    for model in models:
+        model_values(model)
+    for candidate in candidates:
+        arms_of(candidate, baseline)
     data = {}
     folders = {}
     for text in split_list(config.data):

@@ -9,9 +9,13 @@ from torch import nn
 from torch.nn import functional
 from torch_geometric.nn import global_max_pool, global_mean_pool
 
+from harness.models.dropout import Dropout
+from harness.models.neighbours import at_least_fp32
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from harness.graphs.adjacency import Neighbours
     from harness.models.registry import DataShape
 
 
@@ -20,7 +24,7 @@ class GraphClassifier(nn.Module):
 
     Args:
         shape: vocabulary sizes, classes and graph features of the data.
-        convolution: makes one layer ``(x [N, H], edge_index [2, E]) -> [N, H]``.
+        convolution: makes one layer ``(x [N, H], edge_index [2, E], rows) -> [N, H]``.
         hidden: width ``H``.
         layers: number of convolutions.
         dropout: probability after each convolution and in the head.
@@ -34,7 +38,7 @@ class GraphClassifier(nn.Module):
         self.type_embedding = nn.Embedding(shape.num_types, hidden)
         self.token_embedding = nn.Embedding(shape.num_tokens, hidden)
         self.convolutions = nn.ModuleList(convolution() for _ in range(layers))
-        self.dropout = dropout
+        self.dropout = Dropout(dropout)
         self.head = nn.Sequential(
             nn.Linear(2 * hidden + shape.num_graph_features, hidden),
             nn.ReLU(),
@@ -49,12 +53,13 @@ class GraphClassifier(nn.Module):
         batch: torch.Tensor,
         size: int | None = None,
         graph_features: torch.Tensor | None = None,
+        rows: Neighbours | None = None,
     ) -> torch.Tensor:
         """Logits ``[B, C]`` of graphs with node ids ``x`` ``[N, 2]`` and edges ``[2, E]``."""
         hidden = self.type_embedding(x[:, 0]) + self.token_embedding(x[:, 1])
         for convolution in self.convolutions:
-            hidden = functional.relu(convolution(hidden, edge_index))
-            hidden = functional.dropout(hidden, self.dropout, self.training)
+            hidden = functional.relu(convolution(hidden, edge_index, rows))
+            hidden = self.dropout(hidden)
         pooled = pool_in_fp32(hidden, batch, size)
         if graph_features is not None:
             pooled = torch.cat([pooled, graph_features], dim=1)
@@ -69,6 +74,6 @@ def pool_in_fp32(hidden: torch.Tensor, batch: torch.Tensor, size: int | None) ->
     so pooling leaves the autocast region.
     """
     with torch.autocast(hidden.device.type, enabled=False):
-        hidden = hidden.float()
+        hidden = at_least_fp32(hidden)
         mean, largest = global_mean_pool(hidden, batch, size), global_max_pool(hidden, batch, size)
         return torch.cat([mean, largest], dim=1)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from torch_geometric.nn import GATConv
-
 from harness.errors import UsageError
 from harness.models.classifier import GraphClassifier
+from harness.models.convolutions import FastGAT
 from harness.models.registry import DataShape, register_model
 from harness.models.values import Dropout, Heads, Hidden, Layers
 
@@ -36,7 +35,7 @@ class GAT(GraphClassifier):
             )
         super().__init__(
             shape,
-            lambda: GATConv(hidden, hidden // heads, heads=heads),
+            lambda: FastGAT(hidden, hidden // heads, heads=heads),
             hidden=hidden,
             layers=layers,
             dropout=dropout,

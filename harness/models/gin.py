@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from torch import nn
-from torch_geometric.nn import GINConv
 
 from harness.models.classifier import GraphClassifier
+from harness.models.convolutions import FastGIN
 from harness.models.registry import DataShape, register_model
 from harness.models.values import Dropout, Hidden, Layers
 
@@ -20,8 +20,8 @@ class GIN(GraphClassifier):
     def __init__(
         self, shape: DataShape, hidden: Hidden = 64, layers: Layers = 3, dropout: Dropout = 0.2
     ) -> None:
-        def convolution() -> GINConv:
-            return GINConv(
+        def convolution() -> FastGIN:
+            return FastGIN(
                 nn.Sequential(
                     nn.Linear(hidden, hidden),
                     nn.BatchNorm1d(hidden),

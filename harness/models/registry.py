@@ -80,7 +80,8 @@ def register_model(name: str) -> Callable[[M], M]:
     The class is called with a ``DataShape`` and then with keyword values, whose types and
     defaults are read off its ``__init__``. ``forward(x, edge_index, batch)`` takes node ids
     ``[N, 2]``, edges ``[2, E]`` and the graph of each node ``[N]``, and gives logits ``[B, C]``;
-    a parameter ``graph_features`` (``[B, F]``) and one ``size`` (``B``) are filled if it has them.
+    parameters ``graph_features`` (``[B, F]``), ``size`` (``B``) and ``rows`` (the edges as rows)
+    are filled if it has them.
 
     Raises:
         UsageError: if the name is taken, or a value has no default or an unknown type.
@@ -159,5 +160,7 @@ def call_model(model: nn.Module, batch: GraphBatch) -> torch.Tensor:
         extra["size"] = batch.num_graphs
     if "graph_features" in wanted:
         extra["graph_features"] = batch.graph_features
+    if "rows" in wanted:
+        extra["rows"] = batch.neighbours
     logits: torch.Tensor = model(batch.x, batch.edge_index, batch.batch, **extra)
     return logits

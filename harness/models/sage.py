@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from torch_geometric.nn import SAGEConv
-
 from harness.models.classifier import GraphClassifier
+from harness.models.convolutions import FastSAGE
 from harness.models.registry import DataShape, register_model
 from harness.models.values import Dropout, Hidden, Layers
 
@@ -21,5 +20,5 @@ class GraphSAGE(GraphClassifier):
         self, shape: DataShape, hidden: Hidden = 64, layers: Layers = 3, dropout: Dropout = 0.2
     ) -> None:
         super().__init__(
-            shape, lambda: SAGEConv(hidden, hidden), hidden=hidden, layers=layers, dropout=dropout
+            shape, lambda: FastSAGE(hidden, hidden), hidden=hidden, layers=layers, dropout=dropout
         )

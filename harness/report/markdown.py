@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
     from harness.report.summary import Summary
 
+_READING = (
+    "F1 is of the vulnerable class on *gate*; gain, bounds and sd are in points. *At least* and "
+    "*at most* are the sequential bounds: a gate passes when *at least* exceeds the margin and "
+    "fails when *at most* falls below it. Time is total training time, with over without."
+)
+
 
 def to_markdown(summary: Summary) -> str:
     """The whole report; text that comes from outside is escaped."""
@@ -30,9 +36,7 @@ def to_markdown(summary: Summary) -> str:
         "## Features",
         _table(feature_rows(summary), FEATURE_HEADERS),
         "## Cells",
-        "F1 is of the vulnerable class on *gate*; gain, bounds and sd are in points. *At least* and "
-        "*at most* are the sequential bounds: a gate passes when *at least* exceeds the margin and "
-        "fails when *at most* falls below it. Time is total training time, with over without.",
+        _READING,
         _table(cell_rows(summary), CELL_HEADERS),
         "## What the baseline is worth",
         _table(figure_rows(summary.figures), FIGURE_HEADERS),
@@ -63,12 +67,10 @@ def _preamble(summary: Summary) -> str:
         for one in plan.data.values()
     )
     baseline = _escape(" + ".join(plan.baseline) or "no feature")
-    lines = [
-        f"Policy *{plan.policy.value}*; baseline: {baseline}; data: {data}.",
-        f"{summary.trials} trials were read; a fixed design of 10 + 10 runs a cell takes "
-        f"{summary.fixed_design}.",
-    ]
-    return "\n".join(lines)
+    policy = f"Policy *{plan.policy.value}*; baseline: {baseline}; data: {data}."
+    count = f"{summary.trials} trials were read; "
+    fixed = f"a fixed design of 10 + 10 runs a cell takes {summary.fixed_design}."
+    return f"{policy}\n{count}{fixed}"
 
 
 def _warnings(summary: Summary) -> list[str]:

@@ -9,41 +9,56 @@ from __future__ import annotations
 
 import io
 import pickle
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from harness.errors import DataError
+from harness.errors import DataError, UsageError
 from harness.files import write_whole
-from harness.hashing import content_key
 from harness.result import EpochRecord
-from harness.training.configuration import SCHEMA, configuration, metadata
+from harness.training.configuration import SCHEMA, configuration, differences
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from harness.feature import Feature
     from harness.training.best import Best
     from harness.training.live import LiveRun
 
 LAST, BEST = "last.pt", "best.pt"
 
+_MEND = "delete it, or train anew without --resume"
+_UNREADABLE = (OSError, RuntimeError, EOFError, ValueError, LookupError, pickle.UnpicklingError)
 
-def save_last(run: LiveRun, best: Best, folder: Path, times: dict[str, Any]) -> None:
+
+def save_last(
+    run: LiveRun, best: Best, folder: Path, times: dict[str, Any], origin: dict[str, Any]
+) -> None:
     """Write ``last.pt`` after a finished epoch.
 
+    Args:
+        run: in the state to keep.
+        best: the chosen epoch so far.
+        folder: where the file goes.
+        times: wall seconds so far.
+        origin: the run's ``metadata``.
+
     Raises:
+        UsageError: if a feature's state holds what could not be read back.
         OSError: if the disk is full or the folder cannot be written; the old file is untouched.
     """
     cuda = torch.cuda.get_rng_state_all() if run.device.type == "cuda" else []
     content = {
-        **metadata(run.spec),
+        **origin,
         "epoch": run.epoch,
         "step": run.step,
+        "metrics": run.history[-1].model_dump(),
         "model": run.model.state_dict(),
         "optimizer": run.optimizer.state_dict(),
         "schedule": run.schedule.state_dict(),
         "scaler": run.scaler.state_dict() if run.scaler else {},
-        "features": {feature.name: feature.state_dict() for feature in run.arm},
+        "features": {feature.name: _state_of(feature) for feature in run.arm},
         "rng": {"cpu": torch.get_rng_state(), "cuda": cuda},
         "history": [record.model_dump() for record in run.history],
         "notes": list(run.notes),
@@ -53,12 +68,35 @@ def save_last(run: LiveRun, best: Best, folder: Path, times: dict[str, Any]) -> 
     _write(folder / LAST, content)
 
 
-def save_best(run: LiveRun, best: Best, folder: Path) -> None:
+def _state_of(feature: Feature) -> dict[str, Any]:
+    state = feature.state_dict()
+    strange = _strange(state)
+    if strange is not None:
+        raise UsageError(
+            f"state_dict() of feature '{feature.name}' holds {strange.__name__}, which no "
+            "checkpoint can hold",
+            where=str(feature),
+            mend="give tensors, numbers, texts, None, and dicts, lists and tuples of them",
+        )
+    return state
+
+
+def _strange(value: Any) -> type | None:
+    """The type of the first thing in a state that ``weights_only`` would refuse to read."""
+    if isinstance(value, dict):
+        return _strange([*value.keys(), *value.values()])
+    if isinstance(value, list | tuple):
+        return next((found for found in map(_strange, value) if found is not None), None)
+    plain = (
+        value is None or type(value) in (bool, int, float, str) or isinstance(value, torch.Tensor)
+    )
+    return None if plain else type(value)
+
+
+def save_best(best: Best, folder: Path, origin: dict[str, Any]) -> None:
     """Write ``best.pt``: weights, threshold and metrics of the chosen epoch."""
-    content = {**metadata(run.spec), **best.state_dict(), "history": None}
-    if best.record is not None:
-        content["metrics"] = best.record.model_dump()
-    _write(folder / BEST, content)
+    metrics = None if best.record is None else best.record.model_dump()
+    _write(folder / BEST, {**origin, "metrics": metrics, "model": best.state})
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -68,14 +106,15 @@ def load(path: Path) -> dict[str, Any]:
         DataError: if the file is missing, damaged, holds objects or is of another format.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        with warnings.catch_warnings():
+            # torch warns of what foreign files hold; the error below says more.
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except _UNREADABLE as error:
         what = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError.at(
-            path, f"is no readable checkpoint: {what}", mend="train anew without --resume"
-        ) from error
+        raise DataError.at(path, f"is no readable checkpoint: {what}", mend=_MEND) from error
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        raise DataError.at(path, f"is no checkpoint of format {SCHEMA}")
+        raise DataError.at(path, f"is no checkpoint of format {SCHEMA}", mend=_MEND)
     return content
 
 
@@ -83,16 +122,24 @@ def restore(run: LiveRun, best: Best, path: Path) -> dict[str, Any]:
     """Put a built run into the state that ``save_last`` wrote, and return the stored times.
 
     Raises:
-        DataError: if the checkpoint is of another run; names what differs.
+        DataError: if the checkpoint is of another run, naming what differs, or does not fit.
     """
     content = load(path)
-    stored, wanted = content["configuration"], configuration(run.spec)
-    if content_key(stored) != content_key(wanted):
-        differing = [key for key in wanted if stored.get(key) != wanted[key]]
+    differing = differences(content.get("configuration"), configuration(run.spec))
+    if differing:
         raise DataError.at(
-            path, f"is of a run with another {', '.join(differing)}",
+            path,
+            f"is of another run: {'; '.join(differing)}",
             mend="resume with the same settings, or choose another folder",
-        )  # fmt: skip
+        )
+    try:
+        return _restore(run, best, content)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise DataError.at(path, f"does not fit the run: {what}", mend=_MEND) from error
+
+
+def _restore(run: LiveRun, best: Best, content: dict[str, Any]) -> dict[str, Any]:
     run.model.load_state_dict(content["model"])
     run.optimizer.load_state_dict(content["optimizer"])
     run.schedule.load_state_dict(content["schedule"])
@@ -108,7 +155,7 @@ def restore(run: LiveRun, best: Best, path: Path) -> dict[str, Any]:
     if run.device.type == "cuda":
         torch.cuda.set_rng_state_all(content["rng"]["cuda"])
     times: dict[str, Any] = content["times"]
-    return times
+    return {"train": list(times["train"]), "setup": float(times["setup"])}
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

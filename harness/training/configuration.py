@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 
+_LONGEST = 70
+
 
 def configuration(spec: FitSpec) -> dict[str, Any]:
     """What the run is, as plain values; two runs with the same one are the same run."""
@@ -29,13 +31,38 @@ def configuration(spec: FitSpec) -> dict[str, Any]:
     }
 
 
+def differences(stored: object, wanted: dict[str, Any]) -> list[str]:
+    """Say where a stored configuration is not the wanted one, one short sentence each."""
+    if not isinstance(stored, dict):
+        return ["it holds no configuration"]
+    there, here = _flat(stored), _flat(wanted)
+    return [
+        f"{key} is {_short(there.get(key))} there and {_short(here.get(key))} here"
+        for key in sorted(there.keys() | here.keys())
+        if key not in there or key not in here or there[key] != here[key]
+    ]
+
+
+def _flat(values: dict[Any, Any], prefix: str = "") -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        found |= _flat(value, f"{name}.") if isinstance(value, dict) else {name: repr(value)}
+    return found
+
+
+def _short(value: str | None) -> str:
+    text = "missing" if value is None else value
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
 def metadata(spec: FitSpec) -> dict[str, Any]:
     """What every checkpoint and diagnostic report says of the run it belongs to."""
     return {
         "schema": SCHEMA,
         "configuration": configuration(spec),
         "git_commit": git_commit(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # of a class of its own, which no checkpoint can hold
     }
 
 

@@ -1,4 +1,4 @@
-"""What the loop uses where no feature of the arm owns the slot, and what it asks of those that do."""
+"""What the loop uses where no feature owns the slot, and what it asks of those that do."""
 
 from __future__ import annotations
 

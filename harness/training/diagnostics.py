@@ -90,7 +90,7 @@ def _for_one_class(run: LiveRun, result: FitResult, last: EpochRecord) -> list[s
         vulnerable = result.gate is not None and result.gate.probability.min() >= result.threshold
         if best.auc < CHANCE_AUC:
             advice.append(
-                f"The model ranks the select graphs hardly better than chance (AUC {best.auc:.2f}): "
+                f"The model ranks graphs hardly better than chance (AUC {best.auc:.2f} on select): "
                 "train longer, or at another learning rate."
             )
     advice.append(_about_balance(remedies, share, vulnerable=bool(vulnerable)))

@@ -15,6 +15,7 @@ from harness.errors import UsageError
 from harness.result import EpochRecord, FitResult
 from harness.training import checkpoint, collapse, diagnostics, history
 from harness.training.best import Best
+from harness.training.configuration import metadata
 from harness.training.evaluate import score, select_metrics
 from harness.training.live import LiveRun
 from harness.training.metrics import predict
@@ -75,10 +76,11 @@ class FitSession:
         self._train_seconds: list[float] = []
         self.run.emit("on_fit_start")
         self._setup_seconds = self._stamp() - start
+        self._origin = {} if spec.folder is None else metadata(spec)
         last = None if spec.folder is None else spec.folder / checkpoint.LAST
         if spec.resume and last is not None and last.exists():
             times = checkpoint.restore(self.run, self._best, last)
-            self._train_seconds = list(times["train"])
+            self._train_seconds = times["train"]
             self._setup_seconds = times["setup"]
             self._stop = collapse.while_training(self.run.history, self.run.settings.warmup_epochs)
 
@@ -162,10 +164,10 @@ class FitSession:
         if folder is None or not every:
             return
         if improved:
-            checkpoint.save_best(run, self._best, folder)
+            checkpoint.save_best(self._best, folder, self._origin)
         if (run.epoch + 1) % every == 0 or run.epoch + 1 == run.settings.epochs:
             times = {"train": self._train_seconds, "setup": self._setup_seconds}
-            checkpoint.save_last(run, self._best, folder, times)
+            checkpoint.save_last(run, self._best, folder, times, self._origin)
             history.write_history(folder / history.FILE_NAME, run.history)
 
     def finish(self) -> FitResult:

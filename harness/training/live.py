@@ -77,12 +77,12 @@ class LiveRun:
     def _build(self) -> None:
         ask = self._ask
         self.optimizer: torch.optim.Optimizer = self._make_optimizer()
+        self.order: Callable[[int], NDArray[np.int64]] = ask("sampler", self.default_sampler)
         weights: torch.Tensor | None = ask("class_weights", lambda: None)
         self.class_weights = None if weights is None else weights.to(self.device)
         self.criterion: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = ask(
             "criterion", lambda: cross_entropy
         )
-        self.order: Callable[[int], NDArray[np.int64]] = ask("sampler", self.default_sampler)
         self.scaler: torch.amp.GradScaler | None = ask("grad_scaler", lambda: None)
         self.window: int = ask("accumulation_window", lambda: 1)
         with self._blaming("accumulation_window"):
@@ -143,7 +143,7 @@ class LiveRun:
         """Collate graphs in the order given, by the run's batch size, on its device."""
         for start in range(0, len(index), self.settings.batch_size):
             part = index[start : start + self.settings.batch_size]
-            yield collate(self.graphs, part).to(self.device)
+            yield collate(self.graphs, part, self.graphs.adjacency).to(self.device)
 
     def forward(self, batch: GraphBatch, model: nn.Module | None = None) -> torch.Tensor:
         """Logits ``[B, C]`` under the arm's forward wraps."""

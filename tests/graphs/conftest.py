@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from harness.graphs.dataset import DatasetInfo, PackedGraphs
+from harness.graphs.sources import SOURCES
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
@@ -25,6 +26,14 @@ def reveal() -> Path:
 @pytest.fixture
 def sven_file() -> Path:
     return real("sven") / "sven.json.xz"
+
+
+@pytest.fixture
+def own_sources(monkeypatch):
+    """Takes the sources that a test registers out of the registry again."""
+    for name, value in vars(SOURCES).items():
+        if isinstance(value, dict):
+            monkeypatch.setattr(SOURCES, name, dict(value))
 
 
 @pytest.fixture

@@ -288,9 +288,8 @@ def test_a_set_in_memory_cannot_be_checked(make_graphs):
         check(make_graphs())
 
 
-def test_a_third_partys_source_is_found_like_any_other(tmp_path, monkeypatch, make_graphs):
-    monkeypatch.setattr(SOURCES, "_entries", dict(SOURCES._entries))
-
+@pytest.mark.usefixtures("own_sources")
+def test_a_third_partys_source_is_found_like_any_other(tmp_path, make_graphs):
     class Mine(Source):
         """Random graphs, by their number."""
 

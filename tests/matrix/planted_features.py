@@ -7,12 +7,13 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
 from pydantic import Field, PrivateAttr
 
 from harness import Claim, Feature, register
 
 if TYPE_CHECKING:
+    import torch
+
     from harness import Run, Schedule
 
 
@@ -98,7 +99,7 @@ class KillOnce(Feature):
     def on_epoch_start(self, run: Run) -> None:
         """Do it once."""
         if run.epoch == 1 and not os.path.exists(self.mark):  # noqa: PTH110
-            open(self.mark, "w", encoding="utf-8").close()  # noqa: PTH123, SIM115
+            open(self.mark, "w", encoding="utf-8").close()  # noqa: PTH123
             os.kill(os.getpid(), signal.SIGKILL)
 
 

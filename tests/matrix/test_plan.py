@@ -46,7 +46,9 @@ def test_baselines_have_names_that_join_with_features():
 
 
 def test_two_owners_of_a_slot_are_an_error_that_names_both(make_judge):
-    with pytest.raises(SlotConflictError, match="'planted_schedule' and 'swa' both own .*scheduler"):
+    with pytest.raises(
+        SlotConflictError, match=r"'planted_schedule' and 'swa' both own .*scheduler"
+    ):
         make_judge("swa+planted_schedule")
 
 

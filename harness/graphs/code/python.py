@@ -1,4 +1,9 @@
-"""Python functions to graphs: syntax tree, next-sibling and next-use edges, with ``ast`` alone."""
+"""Python functions to graphs, with ``ast`` alone.
+
+The graph is the syntax tree with next-sibling and next-use edges, and an edge from each statement
+to the names and attributes in it. A node without a text of its own shows the role that it has in
+its parent, such as ``<test>`` or ``<body>``: the tree alone does not tell one from the other.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,8 @@ import gc
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from harness.graphs.code.graph import (
     MAX_TEXT_BYTES,
@@ -20,6 +27,8 @@ from harness.graphs.code.graph import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
     from harness.graphs.code.graph import CodeGraph
 
@@ -52,8 +61,11 @@ _KINDS: dict[type[ast.AST], int] = {
     if hasattr(ast, name)  # later versions of Python have more
 }
 _NODE_FIELDS = {
-    kind: tuple(name for name in kind._fields if name not in _NO_NODES) for kind in _KINDS
+    kind: tuple((name, f"<{name}>") for name in kind._fields if name not in _NO_NODES)
+    for kind in _KINDS
 }
+_STATEMENT_KINDS = frozenset(place for kind, place in _KINDS.items() if issubclass(kind, ast.stmt))
+_USE_KINDS = frozenset({_KINDS[ast.Name], _KINDS[ast.Attribute]})
 # The bodies of a lambda and of a conditional expression are expressions.
 _STATEMENT_FIELDS = {
     kind: tuple(name for name in _STATEMENTS if name in kind._fields)
@@ -121,30 +133,48 @@ def read(root: ast.AST, max_nodes: int) -> SyntaxTree:
         UnreadableCodeError: if there are more than ``max_nodes``.
     """
     tree = SyntaxTree()
-    todo: list[tuple[ast.AST, int]] = [(root, -1)]
+    todo: list[tuple[ast.AST, int, str]] = [(root, -1, "<root>")]
     while todo:
-        node, parent = todo.pop()
+        node, parent, role = todo.pop()
         if len(tree) >= max_nodes:
             raise UnreadableCodeError.too_many_nodes(max_nodes)
         text, name = _text(node)
-        here = tree.add(_KINDS.get(type(node), 0), parent, text, name)
-        todo += [(child, here) for child in reversed(_children(node))]
+        here = tree.add(_KINDS.get(type(node), 0), parent, text or role, name)
+        todo += [(child, here, role) for child, role in reversed(_children(node))]
     return tree
 
 
 def graph(tree: SyntaxTree, num_tokens: int) -> CodeGraph:
-    """Join the nodes with child, next-sibling and next-use edges."""
-    return join(tree, (child_edges(tree), sibling_edges(tree), next_use_edges(tree)), num_tokens)
+    """Join the nodes with child, next-sibling, next-use and statement edges."""
+    edges = (child_edges(tree), sibling_edges(tree), next_use_edges(tree), statement_edges(tree))
+    return join(tree, edges, num_tokens)
 
 
-def _children(node: ast.AST) -> list[ast.AST]:
-    found: list[ast.AST] = []
-    for field in _NODE_FIELDS.get(type(node), ()):
+def statement_edges(tree: SyntaxTree) -> NDArray[np.int64]:
+    """Edges ``[2, E]`` from each statement to the names and attributes that it holds.
+
+    Those of a statement inside of another belong to the inner one; the root, which is the
+    function itself, has none.
+    """
+    statement: list[int] = []
+    pairs: list[tuple[int, int]] = []
+    for place, (kind, parent) in enumerate(zip(tree.kind, tree.parent, strict=True)):
+        around = statement[parent] if parent >= 0 else -1
+        statement.append(place if kind in _STATEMENT_KINDS and parent >= 0 else around)
+        if kind in _USE_KINDS and around >= 0:
+            pairs.append((around, place))
+    return np.asarray(pairs, np.int64).reshape(-1, 2).T
+
+
+def _children(node: ast.AST) -> list[tuple[ast.AST, str]]:
+    """Nodes inside of a node, with their roles."""
+    found: list[tuple[ast.AST, str]] = []
+    for field, role in _NODE_FIELDS.get(type(node), ()):
         value = getattr(node, field, None)
         if isinstance(value, list):
-            found += [item for item in value if isinstance(item, ast.AST)]
+            found += [(item, role) for item in value if isinstance(item, ast.AST)]
         elif isinstance(value, ast.AST):
-            found.append(value)
+            found.append((value, role))
     return found
 
 

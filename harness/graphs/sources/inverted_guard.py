@@ -55,8 +55,8 @@ class InvertedGuard(Source):
     whose test is ``not E``, one comparison by ``is``, ``is not``, ``==``, ``!=``, ``in`` or
     ``not in``, or a bare call are taken. In 27 % of them one such guard, drawn by content hash,
     lets through what it should stop (like CWE-697). One version of each function, duplicates
-    removed, 30 to 400 nodes, grouped by file. The graph is the syntax tree with next-sibling and
-    next-use edges.
+    removed, 30 to 400 nodes, grouped by file. The graph is the syntax tree with next-sibling,
+    next-use and statement edges.
 
     The data is made on this machine, out of the packages that the harness itself installs, and
     follows their versions: the same versions give the same data. No code of theirs is run. What

@@ -37,20 +37,41 @@ def test_nodes_stand_in_source_order_without_contexts():
     ]
 
 
-def test_edges_are_child_next_sibling_and_next_use():
-    assert edges_by_name("def f(a):\n    return a") == {
-        ("FunctionDef:", "arguments:"),
-        ("FunctionDef:", "Return:"),
-        ("arguments:", "arg:a"),
-        ("Return:", "Name:a"),
-        ("arguments:", "Return:"),
+def test_edges_are_child_next_sibling_next_use_and_statement():
+    assert edges_by_name("def f(a):\n    return a.b") == {
+        # child
+        ("FunctionDef:<root>", "arguments:<args>"),
+        ("FunctionDef:<root>", "Return:<body>"),
+        ("arguments:<args>", "arg:a"),
+        ("Return:<body>", "Attribute:.b"),
+        ("Attribute:.b", "Name:a"),
+        # next sibling
+        ("arguments:<args>", "Return:<body>"),
+        # next use
         ("arg:a", "Name:a"),
+        # statement, beside the child edge to the attribute
+        ("Return:<body>", "Name:a"),
     }
 
 
-def test_texts_are_those_of_names_attributes_constants_keywords_and_imports():
+def test_a_name_belongs_to_the_innermost_statement_and_none_to_the_function():
+    tree = python.read(
+        python.parse("@d\ndef f(p=q):\n    if a:\n        b.c = e\n    def g(h): pass").body[0], 100
+    )
+    edges = {
+        (python.NODE_TYPES[tree.kind[statement] - 1], tree.text[use])
+        for statement, use in python.statement_edges(tree).T.tolist()
+    }
+    assert edges == {("If", "a"), ("Assign", "b"), ("Assign", ".c"), ("Assign", "e")}
+
+
+def test_a_text_is_what_is_written_or_the_role_in_the_parent():
     tree = python.read(python.parse("from m import n\nf(x.y, k='v', **z)\n"), 100)
-    assert [text for text in tree.text if text] == ["n", "f", ".y", "x", "=k", "'v'", "=None", "z"]
+    assert tree.text == [
+        *("<root>", "<body>", "n", "<body>", "<value>", "f", ".y", "x", "=k", "'v'", "=None", "z"),
+    ]
+    tree = python.read(python.parse("if not a: raise\nelse: pass").body[0], 100)
+    assert tree.text == ["<root>", "<test>", "<op>", "a", "<body>", "<orelse>"]
 
 
 def test_every_kind_of_syntax_of_this_interpreter_has_an_id():

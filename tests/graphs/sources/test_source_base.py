@@ -75,9 +75,8 @@ def test_the_title_is_the_files_name(path, title):
     assert InvertedGuard().title == "inverted_guard"
 
 
-def test_a_third_partys_source_is_registered_and_its_file_is_part_of_the_key(monkeypatch):
-    monkeypatch.setattr(SOURCES, "_entries", dict(SOURCES._entries))
-
+@pytest.mark.usefixtures("own_sources")
+def test_a_third_partys_source_is_registered_and_its_file_is_part_of_the_key():
     @base.register_source
     class Mine(InvertedGuard):
         """One of another package."""

@@ -1,0 +1,96 @@
+"""Neighbour lists of a packed data set in compressed rows: for each node, where edges come from.
+
+Layers read sums over neighbours off these rows without a message per edge. Self-loops of the data
+are kept as they are; layers that add their own say so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+    from harness.graphs.dataset import PackedGraphs
+
+
+@dataclass(frozen=True)
+class PackedAdjacency:
+    """Rows of all graphs of a data set, one after the other.
+
+    Attributes:
+        row_ptr: ``[N + 1]`` int64; the edges into node ``i`` are ``row_ptr[i]:row_ptr[i + 1]``.
+        source: ``[E]`` int32, where each edge comes from, as a place within its graph.
+        symmetric: whether every edge has its reverse, as often: the adjacency is its transpose.
+        self_loops: whether some edge leads from a node to itself.
+    """
+
+    row_ptr: NDArray[np.int64]
+    source: NDArray[np.int32]
+    symmetric: bool
+    self_loops: bool
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The rows of one batch: for each of its ``N`` nodes, the nodes that its edges come from.
+
+    Attributes:
+        row_ptr: ``[N + 1]`` int32; the edges into node ``i`` are ``row_ptr[i]:row_ptr[i + 1]``.
+        source: ``[E]`` int32, the node of the batch that each edge comes from.
+        target: ``[E]`` int64, the node that each edge leads to, ascending.
+        symmetric: whether every edge has its reverse, as often.
+        self_loops: whether some edge leads from a node to itself.
+    """
+
+    row_ptr: torch.Tensor
+    source: torch.Tensor
+    target: torch.Tensor
+    symmetric: bool
+    self_loops: bool
+
+    @cached_property
+    def degree(self) -> torch.Tensor:
+        """``[N]`` float32, edges into each node."""
+        return (self.row_ptr[1:] - self.row_ptr[:-1]).float()
+
+    def to(self, device: torch.device, *, non_blocking: bool = False) -> Neighbours:
+        """The same rows on a device."""
+        return replace(
+            self,
+            row_ptr=self.row_ptr.to(device, non_blocking=non_blocking),
+            source=self.source.to(device, non_blocking=non_blocking),
+            target=self.target.to(device, non_blocking=non_blocking),
+        )
+
+
+def pack_adjacency(graphs: PackedGraphs) -> PackedAdjacency:
+    """Sort the edges of a data set by target; where it is symmetric, both directions of each."""
+    nodes = len(graphs.node_type)
+    offset = np.repeat(graphs.node_ptr[:-1], np.diff(graphs.edge_ptr))
+    source = graphs.edge_source.astype(np.int64) + offset
+    target = graphs.edge_target.astype(np.int64) + offset
+    self_loops = bool(np.any(source == target))
+    if graphs.info.symmetric:
+        source, target = np.concatenate([source, target]), np.concatenate([target, source])
+        offset = np.concatenate([offset, offset])
+    order = np.argsort(target, kind="stable")
+    row_ptr = np.zeros(nodes + 1, np.int64)
+    np.cumsum(np.bincount(target, minlength=nodes), out=row_ptr[1:])
+    return PackedAdjacency(
+        row_ptr=row_ptr,
+        source=(source - offset)[order].astype(np.int32),
+        symmetric=graphs.info.symmetric or _is_symmetric(source, target, nodes),
+        self_loops=self_loops,
+    )
+
+
+def _is_symmetric(source: NDArray[np.int64], target: NDArray[np.int64], nodes: int) -> bool:
+    """Whether the edges with their directions turned are the same edges, as a multiset."""
+    forward, backward = source * nodes + target, target * nodes + source
+    return bool(np.array_equal(np.sort(forward), np.sort(backward)))

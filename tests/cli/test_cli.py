@@ -1,0 +1,141 @@
+"""The command line as a person meets it: help, listings, errors with exit code 2, whole runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from harness.graphs.dataset import save
+from harness.testing import planted_graphs
+
+PLUGIN = Path(__file__).parents[1] / "matrix" / "planted_features.py"
+
+
+@dataclass
+class Done:
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def ablate(tmp_path, monkeypatch, capfd):
+    """Run the command in an empty folder, within this process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def run(*arguments, code=0):
+        monkeypatch.setattr(sys, "argv", ["ablate", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capfd.readouterr()
+        assert (ended.value.code or 0) == code, out + err
+        assert "Traceback" not in err
+        return Done(out, err)
+
+    return run
+
+
+@pytest.fixture
+def process(tmp_path):
+    """Run the command in an empty folder, in a process of its own."""
+
+    def run(*arguments, code=0, env=None):
+        done = subprocess.run(
+            [sys.executable, "-m", "harness", *map(str, arguments)],
+            capture_output=True, text=True, cwd=tmp_path, timeout=240,
+            env={**os.environ, "COLUMNS": "80", **(env or {})},
+        )  # fmt: skip
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def data(tmp_path):
+    folder = tmp_path / "planted"
+    save(planted_graphs(240, seed=3), folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "command", ["", "run", "report", "train", "features", "models", "data", "data info"]
+)
+def test_every_command_explains_itself(ablate, command):
+    out = ablate(*command.split(), "--help").stdout
+    assert "Usage" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_listings_and_cards(ablate):
+    assert "swa" in ablate("features").stdout
+    assert "When it hurts" in ablate("features", "swa").stdout
+    assert "heads" in ablate("models", "gat").stdout
+    assert "inverted_guard" in ablate("data", "list").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "--features", "swaa"], "did you mean swa"),
+        (["run", "--features", "swa[start=7]"], "field 'start' of feature 'swa'"),
+        (["run", "--models", "transformer"], "no model 'transformer'"),
+        (["run", "--seeds", "99"], "--seeds"),
+        (["run", "--seeds", "ten"], "--seeds"),
+        (["run", "--data", "nowhere/x.jsonl"], "nowhere/x.jsonl"),
+        (["run", "--device", "cuda", "--features", "amp"], "no CUDA device"),
+        (["run", "--plugins", "nothing.py"], "nothing.py"),
+        (["run", "--config", "nothing.toml"], "nothing.toml"),
+        (["run", "--what"], "No such option"),
+        (["report", "nowhere"], "there is no plan to report on"),
+        (["features", "nothing"], "there is no feature 'nothing'"),
+    ],
+)
+def test_what_cannot_be_is_said_with_exit_code_2(ablate, arguments, says):
+    assert says in ablate(*arguments, code=2).stderr
+
+
+def test_two_owners_of_a_slot_stop_the_run_before_anything_trains(ablate, data, tmp_path):
+    done = ablate(
+        "run", "--plugins", PLUGIN, "--features", "swa+planted_schedule", "--data", data, code=2
+    )
+    assert "'planted_schedule' and 'swa' both own the slot 'scheduler'" in done.stderr
+    assert not (tmp_path / ".ablation" / "results").exists()
+
+
+def test_a_whole_run_writes_its_verdict_and_a_report_repeats_it(process, data, tmp_path):
+    arguments = (
+        "run", "--plugins", PLUGIN, "--features", "planted_constant", "--models", "gcn",
+        "--baseline", "plain", "--data", data, "--epochs", 2, "--out", "out",
+    )  # fmt: skip
+    done = process(*arguments, code=1)
+    assert "planted_constant" in done.stdout
+    assert "collapse" in done.stdout
+    document = json.loads((tmp_path / "out" / "verdict.json").read_text())
+    assert document["verdict"] == "FAIL"
+    assert (tmp_path / "out" / "report.md").read_text().startswith("# Ablation: FAIL")
+    again = process(*arguments, code=1)
+    assert again.stdout == done.stdout
+    shown = process("report", "out", code=1)
+    assert shown.stdout == done.stdout
+    as_json = process("report", "out", "--format", "json", code=1)
+    assert json.loads(as_json.stdout) == document
+
+
+def test_one_training_run(process, data, tmp_path):
+    done = process(
+        "train", "--data", data, "--model", "sage[hidden=8]", "--features", "plain", "--epochs", 3,
+        "--warmup-epochs", 9, "--out", "one",
+    )  # fmt: skip
+    assert "gate: F1" in done.stdout
+    names = {path.name for path in (tmp_path / "one").iterdir()}
+    assert {"best.pt", "last.pt", "metrics_history.csv"} <= names

@@ -1,0 +1,78 @@
+"""Whole campaigns on small data, with real processes: known answers, and nothing trained twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.gates.words import Verdict
+from harness.matrix.campaign import Campaign
+from harness.matrix.events import BlockTimed, TrialEnded, TrialStarted
+from harness.matrix.local import LocalExecutor
+
+
+@pytest.fixture
+def run(plugin):
+    def run_campaign(judge, jobs=2):
+        events = []
+        executor = LocalExecutor(judge.store, jobs, 120.0, (plugin,))
+        Campaign(judge, executor, events.append, (plugin,), 120.0).run()
+        return events
+
+    return run_campaign
+
+
+def _started(events):
+    return [event.spec.key for event in events if isinstance(event, TrialStarted)]
+
+
+def test_an_arm_that_is_the_baseline_differs_by_exactly_nothing(make_judge, run):
+    judge = make_judge("planted_noop", budget=5)
+    run(judge)
+    verdict = judge.verdict(judge.plan.features[0])
+    assert set(verdict.cells[0].f1.evidence.differences) == {0.0}
+    assert all(verdict.cells[0].f1.evidence.identical)
+    assert verdict.verdict is not Verdict.PASS
+
+
+def test_constant_logits_fail_the_collapse_gate_after_one_run(make_judge, run):
+    judge = make_judge("planted_constant", budget=10)
+    events = run(judge, jobs=1)
+    verdict = judge.verdict(judge.plan.features[0])
+    assert verdict.verdict is Verdict.FAIL
+    assert verdict.cells[0].gates["collapse"].verdict is Verdict.FAIL
+    assert len(_started(events)) == 2
+
+
+def test_finished_trials_are_never_run_again(make_judge, run):
+    first = _started(run(make_judge("planted_noop", budget=3)))
+    assert len(first) == len(set(first)) >= 6
+    assert _started(run(make_judge("planted_noop", budget=3))) == []
+    judge = make_judge("planted_noop", budget=3)
+    judge.store.drop(first[0])
+    assert _started(run(judge)) == [first[0]]
+
+
+def test_a_killed_worker_is_tried_again_and_a_raising_one_is_not(make_judge, run, tmp_path):
+    judge = make_judge(f'planted_kill_once[mark="{tmp_path / "mark"}"]', budget=3)
+    events = run(judge, jobs=1)
+    ended = [event.outcome.status for event in events if isinstance(event, TrialEnded)]
+    assert sorted(set(ended)) == ["finished", "killed"]
+    assert ended.count("killed") == 1
+
+    judge = make_judge("planted_crash", budget=3)
+    events = run(judge, jobs=1)
+    ended = [event.outcome.status for event in events if isinstance(event, TrialEnded)]
+    assert ended.count("error") == 1
+    assert judge.verdict(judge.plan.features[0]).verdict is Verdict.NOT_MEASURED
+
+
+def test_a_slow_feature_fails_the_time_gate(make_judge, run):
+    judge = make_judge("planted_sleep[share=1.5]", budget=3, all_gates=True, blocks=6)
+    events = run(judge)
+    result = judge.verdict(judge.plan.features[0]).cells[0].gates["time"]
+    blocks = sum(isinstance(event, BlockTimed) for event in events)
+    assert result.verdict is Verdict.FAIL, result.sentence
+    assert 3 <= blocks < 6
+    assert result.ratio > 1.5
+    again = run(judge)
+    assert not any(isinstance(event, BlockTimed) for event in again)

@@ -1,0 +1,49 @@
+"""Every built-in feature keeps the contract, alone and beside each other one."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+
+from harness.errors import UsageError
+from harness.feature import FEATURES
+from harness.testing import CLAUSES, check_feature, check_pair
+
+BUILT_IN = [name for name, feature in FEATURES if feature.__module__.startswith("features.")]
+AT_OTHER_VALUES = [
+    "amp[dtype=bf16]",
+    "amp[dtype=fp16]",
+    "swa[start=0]",
+    "swa[start=0.4,anneal=0]",
+    "tensorboard[every_steps=1]",
+    "focal_loss[gamma=0.5]",
+    "param_groups[encoder=0]",
+    "lr_finder[expiry_days=0]",
+]
+
+
+@pytest.mark.parametrize("clause", CLAUSES)
+@pytest.mark.parametrize("feature", BUILT_IN)
+def test_a_built_in_feature_keeps_every_clause(feature, clause):
+    check_feature(feature, clauses=[clause])
+
+
+@pytest.mark.parametrize("feature", AT_OTHER_VALUES)
+def test_it_does_so_at_other_values(feature):
+    clauses = ["trains_on_every_model", "works_with_clipping", "resume_is_exact"]
+    check_feature(feature, clauses=clauses, models=["gin"])
+
+
+@pytest.mark.parametrize("pair", list(combinations(BUILT_IN, 2)), ids="+".join)
+def test_two_built_in_features_train_together_or_are_refused(pair):
+    check_pair(*pair)
+
+
+def test_averaging_from_the_first_epoch_goes_with_scaled_gradients():
+    assert check_pair("amp[dtype=fp16]", "swa[start=0]", models=["gin"])
+
+
+def test_an_unknown_clause_is_named():
+    with pytest.raises(UsageError, match="no clause 'no_such'"):
+        check_feature("amp", clauses=["no_such"])
