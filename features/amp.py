@@ -34,10 +34,11 @@ class AMP(Feature):
 
     When it hurts: on a CPU or GPU without native low precision it is emulated and slower; sums
     over many nodes saturate (bf16 at 256 terms, fp16 at 2048), so aggregation and pooling must
-    stay in fp32, which PyG's scatter under autocast does only in part.
+    stay in fp32. Pooling does everywhere, aggregation in the built-in layers on the CPU.
 
-    Known limitations: under CPU autocast the scatter of GCN and GAT returns fp32, that of SAGE
-    and GIN low precision; ``auto`` takes fp16 on GPUs without native bf16 and bf16 elsewhere.
+    Known limitations: PyG's own scatter, which directed data and GPUs use, returns fp32 under
+    autocast in GCN and GAT, low precision in SAGE and GIN; ``auto`` takes fp16 on GPUs without
+    native bf16 and bf16 elsewhere.
 
     Source: Micikevicius et al., "Mixed Precision Training", ICLR 2018; torch.amp.
     """

@@ -122,12 +122,16 @@ def _rows(
     degree = adjacency.row_ptr[node_at + 1] - adjacency.row_ptr[node_at]
     row_ptr = np.zeros(len(node_at) + 1, np.int32)
     np.cumsum(degree, out=row_ptr[1:])
-    source = adjacency.source[_ranges(first, edges)]
+    edge_at = _ranges(first, edges)
+    source = adjacency.source[edge_at]
     source += np.repeat((np.cumsum(nodes) - nodes).astype(np.int32), edges)
+    reverse = adjacency.reverse[edge_at]
+    reverse += np.repeat((np.cumsum(edges) - edges).astype(np.int32), edges)
     return Neighbours(
         row_ptr=torch.from_numpy(row_ptr),
         source=torch.from_numpy(source),
         target=torch.from_numpy(np.repeat(np.arange(len(node_at)), degree)),
+        reverse=torch.from_numpy(reverse),
         symmetric=adjacency.symmetric,
         self_loops=adjacency.self_loops,
     )

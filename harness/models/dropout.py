@@ -42,7 +42,7 @@ def multipliers(x: torch.Tensor, probability: float) -> torch.Tensor:
     """Draw what each element of ``x`` is multiplied by, 0 or the scale: of its shape and type."""
     numbers = torch.empty((x.numel() + 3) // 4, dtype=torch.int64)
     bits = numbers.random_(_LOWEST, None).view(torch.int16)[: x.numel()]
-    zeros = round(probability * _LEVELS)
+    zeros = min(round(probability * _LEVELS), _LEVELS - 1)
     drawn = torch.empty(x.numel(), dtype=x.dtype)
     torch.ge(bits, zeros - _LEVELS // 2, out=drawn)
     return drawn.mul_(_LEVELS / (_LEVELS - zeros)).view(x.shape)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from harness.graphs.adjacency import Neighbours
 
 
+_SAFE_SPREAD = 60.0  # exp(-60) is 1e-26, far above the smallest fp32
+
+
 def usable(rows: Neighbours | None, x: torch.Tensor) -> bool:
     """Whether the fast sums may stand in for messages: on the CPU, on symmetric adjacency."""
     return rows is not None and rows.symmetric and x.device.type == "cpu"
@@ -115,27 +118,28 @@ class _Heads:
         self.index = (rows.source + head * nodes).view(-1)
         starts = (rows.row_ptr[:-1] + head * len(rows.source)).view(-1)
         self.offsets = torch.cat([starts, starts.new_tensor([len(self.index)])])
-        self.bag_of = (rows.target + head * nodes).view(-1)
+        self.bag_of = (rows.target.int() + head * nodes).view(-1)
+        self.heads = heads
 
     def sum(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        """``[K N, C]``, weighted by ``[K E]``."""
-        return _bag(x, self.index, self.offsets, weight)
+        """Sums ``[K N, C]`` of ``x`` ``[K N, C]``, weighted by ``[E, K]``."""
+        return _bag(x, self.index, self.offsets, weight.t().reshape(-1))
 
     def dot(self, at_target: torch.Tensor, at_source: torch.Tensor) -> torch.Tensor:
-        """``[K E]``: the product of both ends' vectors ``[K N, C]``, for each edge."""
+        """``[E, K]``: the product of both ends' vectors ``[K N, C]``, for each edge."""
         backward = torch.ops.aten._embedding_bag_per_sample_weights_backward  # noqa: SLF001
         product: torch.Tensor = backward(
-            at_target, at_source, self.index, self.offsets, self.bag_of.int(), 0, -1
+            at_target, at_source, self.index, self.offsets, self.bag_of, 0, -1
         )
-        return product
+        return product.view(self.heads, -1).t()
 
 
 class _AttentionSum(torch.autograd.Function):
-    """Forward and backward over rows alone.
+    """Forward and backward over rows alone: nothing is scattered.
 
-    With a symmetric adjacency, what a node receives back from its out-edges can be read at its
-    own row: at the entry of neighbour i in row j, the weight of j -> i is computed anew from the
-    logits of both ends and i's normaliser. So nothing is scattered, and no permutation is kept.
+    What a node receives back from its out-edges stands at the reverse entries of its own row. The
+    mean over i's edges of what their weights receive is the product of i's output and what that
+    receives, as in Dao et al., "FlashAttention", NeurIPS 2022, section 3.1.
     """
 
     @staticmethod
@@ -148,57 +152,72 @@ class _AttentionSum(torch.autograd.Function):
         slope: float,
     ) -> torch.Tensor:
         nodes, heads, width = x.shape
-        by_head = x.transpose(0, 1).reshape(heads * nodes, width)
         plan = _Heads(rows, nodes, heads)
-        s, d = source_logit.t().contiguous(), target_logit.t().contiguous()
-        source = rows.source.long()
-        edge = functional.leaky_relu(s[:, source] + d[:, rows.target], slope)
-        own = functional.leaky_relu(s + d, slope)
-        top = own.scatter_reduce(1, rows.target.expand(heads, -1), edge, "amax")
-        edge_weight = (edge - top[:, rows.target]).exp_()
+        by_head = x.transpose(0, 1).reshape(heads * nodes, width)
+        edge = source_logit.index_select(0, rows.source)
+        edge += target_logit.index_select(0, rows.target)
+        functional.leaky_relu_(edge, slope)
+        own = functional.leaky_relu_(source_logit + target_logit, slope)
+        top = _shift(source_logit, target_logit, edge, own, rows, slope)
+        weight = (edge - top.index_select(0, rows.target)).exp_()
         own_weight = (own - top).exp_()
-        norm = own_weight + _row_sums(edge_weight, rows)
-        edge_weight /= norm[:, rows.target]
-        own_weight /= norm
-        out = plan.sum(by_head, edge_weight.view(-1))
-        out.addcmul_(by_head, own_weight.view(-1, 1))
-        ctx.rows, ctx.slope, ctx.plan, ctx.source = rows, slope, plan, source
-        ctx.save_for_backward(by_head, s, d, top, norm, edge_weight, own_weight)
+        share = (own_weight + _row_sums(weight, rows)).reciprocal_()
+        weight *= share.index_select(0, rows.target)
+        own_weight *= share
+        out = plan.sum(by_head, weight)
+        out.addcmul_(by_head, own_weight.t().reshape(-1, 1))
+        ctx.rows, ctx.slope, ctx.plan = rows, slope, plan
+        ctx.save_for_backward(by_head, out, edge, own, weight, own_weight)
         return out.view(heads, nodes, width).transpose(0, 1)
 
     @staticmethod
     def backward(
         ctx: Any, *grads: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, None, None]:
-        by_head, s, d, top, norm, edge_weight, own_weight = ctx.saved_tensors
-        rows, slope, plan, source = ctx.rows, ctx.slope, ctx.plan, ctx.source
+        by_head, out, edge, own, weight, own_weight = ctx.saved_tensors
+        rows, plan, slope = ctx.rows, ctx.plan, ctx.slope
         nodes, heads, width = grads[0].shape
         grad = grads[0].transpose(0, 1).reshape(heads * nodes, width)
-        # Edge j -> i at its own entry in row i.
-        own_gain = (grad * by_head).sum(1).view(heads, nodes)
-        gain = plan.dot(grad, by_head).view(heads, -1)
-        mean = own_weight * own_gain + _row_sums(edge_weight * gain, rows)
-        own_slope = torch.where(s + d > 0, 1.0, slope)
-        own_grad = own_weight * (own_gain - mean) * own_slope
-        edge_slope = torch.where(s[:, source] + d[:, rows.target] > 0, 1.0, slope)
-        edge_grad = edge_weight * (gain - mean[:, rows.target]) * edge_slope
+        mean = (grad * out).sum(1).view(heads, nodes).t()
+        own_grad = (grad * by_head).sum(1).view(heads, nodes).t() - mean
+        own_grad = own_grad * own_weight * _slope_of(own, slope)
+        edge_grad = plan.dot(grad, by_head) - mean.index_select(0, rows.target)
+        edge_grad = edge_grad * weight * _slope_of(edge, slope)
         target_grad = own_grad + _row_sums(edge_grad, rows)
-        # Edge j -> i at the entry of i in row j, where ``source`` is i and ``target`` is j.
-        logit = s[:, rows.target] + d[:, source]
-        back = functional.leaky_relu(logit, slope)
-        back_weight = (back - top[:, source]).exp_() / norm[:, source]
-        back_gain = plan.dot(by_head, grad).view(heads, -1)
-        back_grad = back_weight * (back_gain - mean[:, source]) * torch.where(logit > 0, 1.0, slope)
-        source_grad = own_grad + _row_sums(back_grad, rows)
-        x_grad = plan.sum(grad, back_weight.view(-1))
-        x_grad.addcmul_(grad, own_weight.view(-1, 1))
+        source_grad = own_grad + _row_sums(edge_grad.index_select(0, rows.reverse), rows)
+        x_grad = plan.sum(grad, weight.index_select(0, rows.reverse))
+        x_grad.addcmul_(grad, own_weight.t().reshape(-1, 1))
         x_grad = x_grad.view(heads, nodes, width).transpose(0, 1)
-        return x_grad, source_grad.t(), target_grad.t(), None, None
+        return x_grad, source_grad, target_grad, None, None
+
+
+def _shift(
+    source_logit: torch.Tensor,
+    target_logit: torch.Tensor,
+    edge: torch.Tensor,
+    own: torch.Tensor,
+    rows: Neighbours,
+    slope: float,
+) -> torch.Tensor:
+    """What is taken off every node's logits before they are raised: ``[N, K]``, at least its max.
+
+    The bound over all sources is as good as the node's own maximum while the logits' spread is
+    far from where ``exp`` underflows; beyond that the maximum itself is taken.
+    """
+    top = source_logit.amax(0)
+    if float((top - source_logit.amin(0)).max()) < _SAFE_SPREAD:
+        return functional.leaky_relu(target_logit + top, slope)
+    return own.index_reduce(0, rows.target, edge, "amax")
+
+
+def _slope_of(activated: torch.Tensor, slope: float) -> torch.Tensor:
+    """Derivative of the leaky ReLU, from its output."""
+    positive = torch.empty_like(activated)
+    torch.gt(activated, 0, out=positive)
+    return positive.mul_(1 - slope).add_(slope)
 
 
 def _row_sums(values: torch.Tensor, rows: Neighbours) -> torch.Tensor:
-    """Sum ``[K, E]`` over the edges of each row: ``[K, N]``."""
-    running = torch.zeros(len(values), values.shape[1] + 1, dtype=torch.float64)
-    torch.cumsum(values, 1, dtype=torch.float64, out=running[:, 1:])
-    ends = rows.row_ptr.long()
-    return (running[:, ends[1:]] - running[:, ends[:-1]]).to(values.dtype)
+    """Sum ``[E, K]`` over the edges of each row: ``[N, K]``."""
+    every = torch.arange(len(values), dtype=torch.int32)
+    return _bag(values, every, rows.row_ptr, None)

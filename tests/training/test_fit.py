@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import ClassVar
 
 import numpy as np
@@ -103,6 +104,22 @@ def test_the_train_loss_is_the_mean_over_the_epochs_graphs(make_spec):
     spec = make_spec((Fixed(),), batch_size=16)
     wanted = spec.graphs.label[spec.split.train].mean()
     assert fit(spec).history[0].train_loss == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.parametrize("model", ["gcn", "gat", "sage", "gin"])
+def test_data_with_weights_and_graph_features_are_trained_on(make_spec, small_graphs, model):
+    count = len(small_graphs)
+    random = np.random.default_rng(0)
+    info = small_graphs.info.model_copy(update={"content": ""})
+    graphs = dataclasses.replace(
+        small_graphs,
+        info=info,
+        weight=random.random(count).astype(np.float32),
+        graph_features=(small_graphs.label[:, None] + random.random((count, 3)) / 2).astype("f4"),
+    )
+    found = fit(make_spec(model=f"{model}[layers=1]", graphs=graphs, epochs=12, learning_rate=0.01))
+    assert found.history[-1].auc > 0.9
+    assert found.state["head.0.weight"].shape == (64, 2 * 64 + 3)
 
 
 def test_patience_ends_a_run_that_gets_no_better(make_spec):
