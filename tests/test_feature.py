@@ -177,9 +177,7 @@ def test_a_flag_without_default_or_description_is_refused():
         steps: int = Field(description="steps")
 
     for kind in (Silent, Demanding):
-        with pytest.raises(
-            UsageError, match="field 'steps' of feature .* lacks a default or a des"
-        ):
+        with pytest.raises(UsageError, match=r"field 'steps' of feature '[a-z]+' lacks a default"):
             register(kind)
 
 

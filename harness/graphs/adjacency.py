@@ -48,6 +48,7 @@ class Neighbours:
         source: ``[E]`` int32, the node of the batch that each edge comes from.
         target: ``[E]`` int64, the node that each edge leads to, ascending.
         reverse: ``[E]`` int32, the reverse of each edge; without meaning unless ``symmetric``.
+        graph_ptr: ``[B + 1]`` int32; graph ``i`` has the nodes ``graph_ptr[i]:graph_ptr[i + 1]``.
         symmetric: whether every edge has its reverse, as often.
         self_loops: whether some edge leads from a node to itself.
     """
@@ -56,6 +57,7 @@ class Neighbours:
     source: torch.Tensor
     target: torch.Tensor
     reverse: torch.Tensor
+    graph_ptr: torch.Tensor
     symmetric: bool
     self_loops: bool
 
@@ -72,6 +74,7 @@ class Neighbours:
             source=self.source.to(device, non_blocking=non_blocking),
             target=self.target.to(device, non_blocking=non_blocking),
             reverse=self.reverse.to(device, non_blocking=non_blocking),
+            graph_ptr=self.graph_ptr.to(device, non_blocking=non_blocking),
         )
 
 

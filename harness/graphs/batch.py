@@ -132,6 +132,7 @@ def _rows(
         source=torch.from_numpy(source),
         target=torch.from_numpy(np.repeat(np.arange(len(node_at)), degree)),
         reverse=torch.from_numpy(reverse),
+        graph_ptr=torch.from_numpy(np.append(0, np.cumsum(nodes)).astype(np.int32)),
         symmetric=adjacency.symmetric,
         self_loops=adjacency.self_loops,
     )

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 from torch.nn import functional
-from torch_geometric.nn import global_max_pool, global_mean_pool
 
 from harness.models.dropout import Dropout
-from harness.models.neighbours import at_least_fp32
+from harness.models.pooling import pool_in_fp32
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,20 +59,8 @@ class GraphClassifier(nn.Module):
         for convolution in self.convolutions:
             hidden = functional.relu(convolution(hidden, edge_index, rows))
             hidden = self.dropout(hidden)
-        pooled = pool_in_fp32(hidden, batch, size)
+        pooled = pool_in_fp32(hidden, batch, size, rows)
         if graph_features is not None:
             pooled = torch.cat([pooled, graph_features], dim=1)
         logits: torch.Tensor = self.head(pooled)
         return logits
-
-
-def pool_in_fp32(hidden: torch.Tensor, batch: torch.Tensor, size: int | None) -> torch.Tensor:
-    """Mean and max of the nodes of each graph, ``[B, 2 H]``, always in fp32.
-
-    A sum over nodes rounded to bf16 at every addition stops growing at 256 terms (fp16: 2048),
-    so pooling leaves the autocast region.
-    """
-    with torch.autocast(hidden.device.type, enabled=False):
-        hidden = at_least_fp32(hidden)
-        mean, largest = global_mean_pool(hidden, batch, size), global_max_pool(hidden, batch, size)
-        return torch.cat([mean, largest], dim=1)

@@ -207,7 +207,7 @@ def _shift(
     top = source_logit.amax(0)
     if float((top - source_logit.amin(0)).max()) < _SAFE_SPREAD:
         return functional.leaky_relu(target_logit + top, slope)
-    return own.index_reduce(0, rows.target, edge, "amax")
+    return own.scatter_reduce(0, rows.target[:, None].expand_as(edge), edge, "amax")
 
 
 def _slope_of(activated: torch.Tensor, slope: float) -> torch.Tensor:

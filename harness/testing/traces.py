@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.testing.case import Case
 
 SHOWN = 3
-RESUME_EPOCHS = 6
+RESUME_EPOCHS = 5
 
 
 def off_leaves_no_trace(case: Case) -> None:

@@ -13,6 +13,8 @@ from harness.training.fit import fit
 from harness.training.live import LiveRun
 from harness.training.lr_range import RangeTest, Suggestion
 
+QUICK = "lr_finder[steps=10]"
+
 
 @pytest.fixture
 def tests_made(monkeypatch):
@@ -93,16 +95,16 @@ def test_a_hit_gives_the_bits_of_a_fresh_test(make_spec, tmp_path, tests_made):
 def test_another_run_is_another_entry(make_spec, tmp_path, tests_made):
     others = [
         {},
-        {"arm": "lr_finder[salt=x]"},
-        {"arm": "lr_finder[steps=61]"},
-        {"arm": "lr_finder+swa"},
+        {"arm": "lr_finder[steps=10,salt=x]"},
+        {"arm": "lr_finder[steps=11]"},
+        {"arm": "lr_finder[steps=10]+swa"},
         {"model": "gat"},
         {"model": "gcn[hidden=32]"},
         {"seed": 1},
         {"batch_size": 8},
     ]
     for other in others:
-        LiveRun(make_spec(**{"arm": "lr_finder", "cache": tmp_path, **other}))
+        LiveRun(make_spec(**{"arm": QUICK, "cache": tmp_path, **other}))
     assert len(tests_made) == len(others)
     assert len(list((tmp_path / "lr_finder").iterdir())) == len(others)
 
@@ -114,7 +116,7 @@ def test_another_run_is_another_entry(make_spec, tmp_path, tests_made):
 def test_an_entry_is_used_until_it_expires(
     make_spec, tmp_path, tests_made, monkeypatch, age_in_days, days, fresh
 ):
-    spec = make_spec(f"lr_finder[expiry_days={float(days)}]", cache=tmp_path)
+    spec = make_spec(f"lr_finder[steps=10,expiry_days={float(days)}]", cache=tmp_path)
     LiveRun(spec)
     created = json.loads(entry_of(tmp_path).read_text("utf-8"))["created"]
     later = created + age_in_days * lr_finder.SECONDS_A_DAY
@@ -125,7 +127,7 @@ def test_an_entry_is_used_until_it_expires(
 
 def test_at_expiry_zero_nothing_is_kept(make_spec, tmp_path, tests_made):
     for _ in range(2):
-        LiveRun(make_spec("lr_finder[expiry_days=0]", cache=tmp_path))
+        LiveRun(make_spec("lr_finder[steps=10,expiry_days=0]", cache=tmp_path))
     assert len(tests_made) == 2
     assert list(tmp_path.iterdir()) == []
 
@@ -155,7 +157,7 @@ def test_at_expiry_zero_nothing_is_kept(make_spec, tmp_path, tests_made):
 def test_a_damaged_or_hostile_entry_is_ignored_and_replaced(
     make_spec, tmp_path, tests_made, change
 ):
-    spec = make_spec("lr_finder", cache=tmp_path)
+    spec = make_spec(QUICK, cache=tmp_path)
     rate = LiveRun(spec).learning_rate()
     path = entry_of(tmp_path)
     whole = json.loads(path.read_text("utf-8"))
@@ -168,6 +170,6 @@ def test_a_damaged_or_hostile_entry_is_ignored_and_replaced(
 def test_a_cache_that_cannot_be_written_costs_the_entry_alone(make_spec, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("in the way", "utf-8")
-    run = LiveRun(make_spec("lr_finder", cache=blocked))
+    run = LiveRun(make_spec(QUICK, cache=blocked))
     assert any("is not cached: Not a directory" in note for note in run.notes)
     assert run.learning_rate() >= 1e-3

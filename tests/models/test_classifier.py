@@ -12,7 +12,7 @@ from torch_geometric.nn import global_mean_pool
 from harness.errors import UsageError
 from harness.graphs.batch import collate
 from harness.models import MODELS, DataShape, call_model, make_model
-from harness.models.classifier import pool_in_fp32
+from harness.models.pooling import pool_in_fp32
 from harness.selection import parse_single
 
 BUILT_IN = [name for name, entry in MODELS if entry.make.__module__.startswith("harness.models.")]

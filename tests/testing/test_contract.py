@@ -18,8 +18,7 @@ AT_OTHER_VALUES = [
     "swa[start=0.4,anneal=0]",
     "tensorboard[every_steps=1]",
     "focal_loss[gamma=0.5]",
-    "param_groups[encoder=0]",
-    "lr_finder[expiry_days=0]",
+    "lr_finder[expiry_days=0,steps=10]",
 ]
 
 

@@ -115,10 +115,10 @@ def test_data_with_weights_and_graph_features_are_trained_on(make_spec, small_gr
         small_graphs,
         info=info,
         weight=random.random(count).astype(np.float32),
-        graph_features=(small_graphs.label[:, None] + random.random((count, 3)) / 2).astype("f4"),
+        graph_features=(small_graphs.label[:, None] * 5 + random.random((count, 3))).astype("f4"),
     )
-    found = fit(make_spec(model=f"{model}[layers=1]", graphs=graphs, epochs=12, learning_rate=0.01))
-    assert found.history[-1].auc > 0.9
+    found = fit(make_spec(model=model, graphs=graphs, epochs=8, learning_rate=0.01))
+    assert max(record.auc for record in found.history) > 0.95
     assert found.state["head.0.weight"].shape == (64, 2 * 64 + 3)
 
 
