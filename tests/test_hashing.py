@@ -53,7 +53,7 @@ def test_hashes_are_the_same_in_processes_of_other_salts():
         "print(content_key({'a': 1}), bucket('name', 1000), unit_interval('x'))"
     )
     outputs = {
-        subprocess.run(  # noqa: S603 - fixed words
+        subprocess.run(
             [sys.executable, "-c", code],
             env={**os.environ, "PYTHONHASHSEED": salt},
             capture_output=True,

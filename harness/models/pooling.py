@@ -56,7 +56,8 @@ class _Pool(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         graph_ptr, batch, place = ctx.saved_tensors
-        mean, largest = grads[0].split(ctx.shape[1], dim=1)
+        width = ctx.shape[1]
+        mean, largest = grads[0][:, :width], grads[0][:, width:]
         nodes = (graph_ptr[1:] - graph_ptr[:-1]).to(mean.dtype)
         grad = (mean / nodes[:, None]).index_select(0, batch)
         return grad.scatter_add_(0, place.long(), largest), None, None

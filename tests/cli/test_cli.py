@@ -50,7 +50,7 @@ def process(tmp_path):
     def run(*arguments, code=0, env=None):
         done = subprocess.run(
             [sys.executable, "-m", "harness", *map(str, arguments)],
-            capture_output=True, text=True, cwd=tmp_path, timeout=240,
+            capture_output=True, text=True, cwd=tmp_path, timeout=240, check=False,
             env={**os.environ, "COLUMNS": "80", **(env or {})},
         )  # fmt: skip
         assert done.returncode == code, done.stdout + done.stderr

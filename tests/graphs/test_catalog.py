@@ -197,7 +197,7 @@ LOAD = (
 
 
 def start(text, root, code=LOAD):
-    return subprocess.Popen(  # noqa: S603 - this interpreter
+    return subprocess.Popen(
         [sys.executable, "-c", code, text, str(root)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -71,7 +71,7 @@ def test_the_split_is_the_same_in_every_process():
         "print(hashlib.sha256(s.train.tobytes() + s.select.tobytes()).hexdigest())"
     )
     found = {
-        subprocess.run(  # noqa: S603 - this interpreter
+        subprocess.run(
             [sys.executable, "-W", "error", "-c", code],
             env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
             check=True,

@@ -55,7 +55,8 @@ def test_a_trial_leaves_its_result(run_trial):
     ],
 )
 def test_every_way_to_end_badly_is_recorded(run_trial, way, status, detail):
-    judge, key, outcome = run_trial(f"planted_crash[way={way}]", timeout=8 if way == "hang" else 120)
+    timeout = 8 if way == "hang" else 120
+    judge, key, outcome = run_trial(f"planted_crash[way={way}]", timeout)
     assert outcome.status == status
     assert detail in judge.store.failure(key).detail
     assert not judge.store.finished(key)

@@ -37,7 +37,7 @@ def test_the_key_survives_json(spec):
 def test_the_key_is_the_same_in_every_process(spec):
     code = "import sys; from harness.matrix.spec import TrialSpec as T; print(T.model_validate_json(sys.stdin.read()).key)"  # noqa: E501
     for salt in ("0", "1"):
-        out = subprocess.run(  # noqa: S603
+        out = subprocess.run(
             [sys.executable, "-c", code], input=spec.model_dump_json(), text=True,
             capture_output=True, check=True, env={**os.environ, "PYTHONHASHSEED": salt},
         )  # fmt: skip

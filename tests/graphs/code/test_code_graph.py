@@ -86,7 +86,7 @@ def test_the_key_tells_trees_apart_by_what_they_show(one, other):
 def test_a_token_is_the_same_in_every_process():
     code = "from harness.graphs.code.graph import token_id; print(token_id('free', 1024))"
     found = {
-        subprocess.run(  # noqa: S603 - this interpreter
+        subprocess.run(
             [sys.executable, "-c", code],
             env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
             check=True,

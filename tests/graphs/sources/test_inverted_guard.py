@@ -164,7 +164,7 @@ def test_a_real_package_gives_the_same_data_in_every_process(tmp_path):
         f"print(InvertedGuard(**{options!r}).build(silent).content)"
     )
     found = {
-        subprocess.run(  # noqa: S603 - this interpreter
+        subprocess.run(
             [sys.executable, "-W", "error", "-c", code],
             env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
             check=True,
