@@ -68,13 +68,6 @@ def _bags(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     kernel: Callable[..., Any] = torch.ops.aten._embedding_bag  # noqa: SLF001 - gives the places too
     found: tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor] = kernel(
-        hidden,
-        every,
-        ends,
-        False,
-        mode,
-        False,
-        None,
-        True,  # noqa: FBT003 - its only form
+        hidden, every, ends, mode=mode, include_last_offset=True
     )
     return found
