@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harness.graphs.splits import Split, split_by_seed
     from harness.hashing import content_key
     from harness.models import DataShape, make_model, register_model
-    from harness.result import EpochRecord, FitResult, FitSpec
+    from harness.result import EpochRecord, FitResult, FitSpec, Scores
     from harness.run import ParameterGroup, Run, Schedule
     from harness.selection import Selection
     from harness.settings import TrainingSettings
@@ -42,6 +42,7 @@ _HOME = {
     "PerStep": "training.schedules",
     "Run": "run",
     "Schedule": "run",
+    "Scores": "result",
     "Selection": "selection",
     "Source": "graphs.sources",
     "Split": "graphs.splits",
@@ -65,7 +66,7 @@ _HOME = {
 __all__ = [
     "Claim", "DataError", "DataShape", "EpochRecord", "Feature", "FitResult", "FitSpec",
     "GraphBatch", "HarnessError", "PackedGraphs", "ParameterGroup", "PerEpoch", "PerStep", "Run",
-    "Schedule", "Selection", "Source", "Split", "Suggestion", "TrainingSettings", "UsageError",
+    "Schedule", "Scores", "Selection", "Source", "Split", "Suggestion", "TrainingSettings", "UsageError",
     "content_key", "fit", "make_arm", "make_model", "read_json", "register", "register_model",
     "register_source", "run_range_test", "split_by_seed", "suggest", "write_json",
 ]  # fmt: skip

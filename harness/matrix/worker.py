@@ -19,7 +19,7 @@ from harness.graphs.dataset import open_folder
 from harness.graphs.splits import split_by_seed
 from harness.hardware import describe
 from harness.matrix import locks
-from harness.matrix.spec import TrialSpec
+from harness.matrix.spec import TrialSpec, engine_key
 from harness.matrix.store import Failure, GateScores, Store, TrialResult, gate_digest
 from harness.registry import import_plugins
 from harness.result import FitSpec
@@ -128,7 +128,8 @@ def to_fit(spec: TrialSpec, data: Path, store: Store) -> FitSpec:
         seed=spec.seed,
         device=spec.device,
         folder=store.work(spec.key),
-        cache=store.cache,
+        # What another engine measured, such as a learning rate, would not be these bits.
+        cache=store.cache / engine_key(),
         resume=True,
     )
 

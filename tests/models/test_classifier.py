@@ -7,12 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch_geometric.nn import global_mean_pool
 
 from harness.errors import UsageError
 from harness.graphs.batch import collate
 from harness.models import MODELS, DataShape, call_model, make_model
-from harness.models.pooling import pool_in_fp32
 from harness.selection import parse_single
 
 BUILT_IN = [name for name, entry in MODELS if entry.make.__module__.startswith("harness.models.")]
@@ -86,31 +84,3 @@ def test_graph_features_reach_the_head(random_batch, model):
 def test_heads_divide_the_width_of_gat():
     with pytest.raises(UsageError, match="hidden=10 is no multiple of heads=4"):
         made("gat[hidden=10]")
-
-
-# Pooling -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("dtype", "nodes"), [(torch.bfloat16, 1000), (torch.float16, 5000)])
-def test_a_mean_over_many_nodes_is_summed_and_given_in_fp32(dtype, nodes):
-    """Rounded at each addition, sums of ones stop at 256 (bf16) or 2048 (fp16)."""
-    hidden = torch.ones(nodes, 3, dtype=dtype)
-    hidden[: nodes // 300] = 2
-    batch = torch.zeros(nodes, dtype=torch.int64)
-    with torch.autocast("cpu", dtype=dtype):
-        pooled = pool_in_fp32(hidden, batch, 1)
-        naive = global_mean_pool(hidden, batch, 1)
-    wanted = float(hidden.double().mean(0)[0])
-    assert pooled.dtype is torch.float32
-    assert pooled[0].tolist() == pytest.approx([wanted] * 3 + [2.0] * 3, rel=1e-6)
-    assert naive[0].tolist() != pytest.approx([wanted] * 3, rel=1e-4)
-
-
-def test_pooling_is_the_mean_and_the_largest_of_each_graph(random_batch):
-    batch = random_batch()
-    hidden = torch.randn(len(batch.x), 4)
-    pooled = pool_in_fp32(hidden, batch.batch, batch.num_graphs)
-    for graph in range(batch.num_graphs):
-        own = hidden[batch.batch == graph]
-        wanted = torch.cat([own.mean(0), own.max(0).values])
-        assert torch.allclose(pooled[graph], wanted, atol=1e-6)
