@@ -66,9 +66,9 @@ _HOME = {
 __all__ = [
     "Claim", "DataError", "DataShape", "EpochRecord", "Feature", "FitResult", "FitSpec",
     "GraphBatch", "HarnessError", "PackedGraphs", "ParameterGroup", "PerEpoch", "PerStep", "Run",
-    "Schedule", "Scores", "Selection", "Source", "Split", "Suggestion", "TrainingSettings", "UsageError",
-    "content_key", "fit", "make_arm", "make_model", "read_json", "register", "register_model",
-    "register_source", "run_range_test", "split_by_seed", "suggest", "write_json",
+    "Schedule", "Scores", "Selection", "Source", "Split", "Suggestion", "TrainingSettings",
+    "UsageError", "content_key", "fit", "make_arm", "make_model", "read_json", "register",
+    "register_model", "register_source", "run_range_test", "split_by_seed", "suggest", "write_json",
 ]  # fmt: skip
 
 

@@ -152,7 +152,7 @@ def test_a_damaged_file_is_refused_wherever_it_is_cut_or_changed(trained):
     _, folder = trained
     path = folder / checkpoint.LAST
     whole = path.read_bytes()
-    draw = random.Random(0)  # noqa: S311 - no secret
+    draw = random.Random(0)
     for cut in [0, 1, 100, *(draw.randrange(len(whole)) for _ in range(12))]:
         path.write_bytes(whole[:cut])
         with pytest.raises(DataError, match=r"last\.pt: is no (readable )?checkpoint"):

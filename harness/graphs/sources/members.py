@@ -98,7 +98,8 @@ def _in_zip(
     total = 0
     for entry in entries:
         name = PurePosixPath(entry.filename)
-        if entry.is_dir() or name.suffix.lower() not in suffixes:
+        # The name is looked at first: ``is_dir`` cannot take an empty one.
+        if name.suffix.lower() not in suffixes or entry.is_dir():
             continue
         total += entry.file_size
         if total > MAX_TOTAL_BYTES:

@@ -140,6 +140,14 @@ def test_what_is_no_archive_is_named(tmp_path, content):
         contents(tmp_path / "gone")
 
 
+def test_a_member_without_a_name_is_passed_over(tmp_path):
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr(zipfile.ZipInfo(""), b"x")
+        archive.writestr("a.c", b"int f(void) { return 1; }")
+    with open_members(tmp_path / "all.zip", SUFFIXES, Counter()) as found:
+        assert [member.name for member in found] == ["a.c"]
+
+
 @settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
