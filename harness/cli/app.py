@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
+import signal
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 from rich.console import Console
@@ -13,7 +14,19 @@ from rich.text import Text
 from harness.cli import data, listing, matrix, train
 from harness.errors import ExitCode, HarnessError
 
-INTERRUPTED = 130
+if TYPE_CHECKING:
+    from types import FrameType
+
+KILLED_BY = 128  # a shell's exit code of a process that a signal ended, less the signal's number
+
+
+class StoppedError(BaseException):
+    """The user, or the system, wants the command to end; no library catches this on its way."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
 
 app = typer.Typer(
     name="ablate",
@@ -33,14 +46,16 @@ app.add_typer(data.app, name="data")
 def main() -> NoReturn:
     """Run the command line and exit with its code; errors meant for the user have no traceback."""
     console = Console(stderr=True)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     try:
         app()
     except HarnessError as error:
         console.print(Text(f"error: {error}"), soft_wrap=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except StoppedError as stopped:
         console.print("stopped; what is finished is kept: run the same command to go on")
-        sys.exit(INTERRUPTED)
+        sys.exit(KILLED_BY + stopped.number)
     except OSError as error:
         hint = (
             "\nmake room and run the same command to go on" if error.errno == errno.ENOSPC else ""
@@ -48,3 +63,8 @@ def main() -> NoReturn:
         console.print(Text(f"error: {error}{hint}"), soft_wrap=True)
         sys.exit(ExitCode.USAGE)
     sys.exit(ExitCode.PASS)
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    del frame
+    raise StoppedError(number)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +29,7 @@ class Done:
 @pytest.fixture
 def ablate(tmp_path, monkeypatch, capfd):
     """Run the command in an empty folder, within this process."""
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
 
@@ -139,3 +142,22 @@ def test_one_training_run(process, data, tmp_path):
     assert "gate: F1" in done.stdout
     names = {path.name for path in (tmp_path / "one").iterdir()}
     assert {"best.pt", "last.pt", "metrics_history.csv"} <= names
+
+
+def test_a_stopped_run_says_how_to_go_on(data, tmp_path):
+    arguments = (
+        "run", "--plugins", PLUGIN, "--features", "planted_crash[way=hang]", "--models", "gcn",
+        "--baseline", "plain", "--data", data, "--epochs", 2, "--out", "out",
+    )  # fmt: skip
+    command = [sys.executable, "-m", "harness", *map(str, arguments)]
+    running = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("out/work/*/last.pt")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "run the same command to go on" in err
+    assert "Traceback" not in err
