@@ -19,7 +19,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from harness.errors import UsageError
+from harness.errors import UsageError, first_problem
 from harness.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -127,11 +127,10 @@ def load_config(flags: Mapping[str, Any], file: Path | None = None) -> RunConfig
     try:
         return RunConfig(**{**below, **given})
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else "?"
+        name, what, value = first_problem(error)
         raise UsageError(
-            f"{first['msg']} (it is {first.get('input')!r})"
-            if first["type"] != "extra_forbidden"
+            f"{what} (it is {value!r})"
+            if name in RunConfig.model_fields
             else f"there is no setting '{name}'",
             where=_origin(name, given, environment, path),
             mend=_help(name),

@@ -7,10 +7,12 @@ prints it without a traceback.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pydantic import ValidationError
 
 
 class ExitCode(IntEnum):
@@ -81,3 +83,9 @@ class NotMeasuredError(HarnessError):
     """Nothing could be measured: a crash, no data, no such hardware."""
 
     exit_code = ExitCode.NOT_MEASURED
+
+
+def first_problem(error: ValidationError) -> tuple[str, str, Any]:
+    """Field (its path joined by dots, "" for the whole), message and value of the first problem."""
+    first = error.errors()[0]
+    return ".".join(map(str, first["loc"])), first["msg"], first["input"]

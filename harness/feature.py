@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from harness.errors import SlotConflictError, UsageError
+from harness.errors import SlotConflictError, UsageError, first_problem
 from harness.hashing import files_key
 from harness.registry import Registry
 from harness.selection import Selection
@@ -246,12 +246,11 @@ def make_feature(selection: Selection) -> Feature:
     try:
         return kind(**selection.values)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
+        name, what, _ = first_problem(error)
         part = f"field '{name}' of feature" if name else "feature"
         fields = ", ".join(kind.model_fields) or "none"
         raise UsageError(
-            f"{part} '{selection.name}': {first['msg']}",
+            f"{part} '{selection.name}': {what}",
             where=str(selection),
             mend=f"its fields are: {fields}; see: ablate features {selection.name}",
         ) from error

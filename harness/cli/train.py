@@ -84,7 +84,7 @@ def train(
 
 
 def _show(found: FitResult, notes: tuple[str, ...], out: Path) -> None:
-    from harness.training.metrics import Confusion, predict  # noqa: PLC0415
+    from harness.metrics import Confusion, predict  # noqa: PLC0415
 
     for note in (*found.notes, *notes):
         typer.echo(note)

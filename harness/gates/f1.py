@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.gates.inputs import GateInputError
+from harness.metrics import f1_score
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,12 +108,6 @@ class Pair:
         """Whether both arms predicted the same for every gate sample."""
         ours, theirs = _by_index(self.baseline), _by_index(self.candidate)
         return bool(np.array_equal(ours.predicted, theirs.predicted))
-
-
-def f1_score(label: NDArray[np.integer], predicted: NDArray[np.integer]) -> float:
-    """F1 of class 1 from ``[m]`` labels and predictions of 0 and 1; 0 where nothing is found."""
-    label, predicted = label.astype(np.int64), predicted.astype(np.int64)
-    return float(2 * (label @ predicted) / (label.sum() + predicted.sum()))
 
 
 def influence(label: NDArray[np.integer], predicted: NDArray[np.integer]) -> NDArray[np.float64]:

@@ -1,107 +1,138 @@
-"""Neighbour lists of a packed data set in compressed rows: for each node, where edges come from.
-
-Layers read sums over neighbours off these rows without a message per edge. Self-loops of the data
-are kept as they are; layers that add their own say so.
-"""
+"""Neighbour lists of a batch in compressed rows, off which layers read sums without messages."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+
+from harness.graphs import joining
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
-
-    from harness.graphs.dataset import PackedGraphs
 
 
 @dataclass(frozen=True)
-class PackedAdjacency:
-    """Rows of all graphs of a data set, one after the other.
+class Rows:
+    """For each of ``N`` rows some places of a table, one row after the other.
 
     Attributes:
-        row_ptr: ``[N + 1]`` int64; the edges into node ``i`` are ``row_ptr[i]:row_ptr[i + 1]``.
-        source: ``[E]`` int32, where each edge comes from, as a place within its graph.
-        reverse: ``[E]`` int32, the reverse of each edge, as a place among its graph's edges;
-            without meaning unless ``symmetric``.
-        symmetric: whether every edge has its reverse, as often: the adjacency is its transpose.
-        self_loops: whether some edge leads from a node to itself.
+        ends: ``[N + 1]`` int32; row ``i`` has the entries ``ends[i]:ends[i + 1]``.
+        index: ``[E]`` int32, the place that each entry names.
     """
 
-    row_ptr: NDArray[np.int64]
-    source: NDArray[np.int32]
-    reverse: NDArray[np.int32]
-    symmetric: bool
-    self_loops: bool
+    ends: torch.Tensor
+    index: torch.Tensor
+
+    @classmethod
+    def sorted(cls, key: NDArray[np.int32], value: NDArray[np.int32], rows: int) -> Rows:
+        """Row ``key[e]`` holds ``value[e]``, for all ``e``; keys are in ``range(rows)``."""
+        ends, index = joining.sort_by(key, value, rows)
+        return cls(torch.from_numpy(ends), torch.from_numpy(index))
+
+    @cached_property
+    def row(self) -> torch.Tensor:
+        """``[E]`` int64, the row of each entry."""
+        return torch.from_numpy(joining.spread(self.ends.numpy()))
+
+    @cached_property
+    def length(self) -> torch.Tensor:
+        """``[N]`` float32, entries of each row."""
+        return (self.ends[1:] - self.ends[:-1]).float()
+
+    @cached_property
+    def with_self(self) -> Rows:
+        """The same with each row's own place before the others: ``[E + N]`` entries."""
+        ends, index = joining.with_self(self.ends.numpy(), self.index.numpy())
+        return Rows(torch.from_numpy(ends), torch.from_numpy(index))
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """The ``U`` distinct pairs of node type and token of a batch.
+
+    What depends on a node's own ids alone is the same for all nodes of a kind, and there are far
+    fewer kinds than nodes.
+
+    Attributes:
+        x: ``[U, 2]`` int64, node type and token.
+        of_node: ``[N]`` int32, the kind of each node.
+    """
+
+    x: torch.Tensor
+    of_node: torch.Tensor
+
+    @cached_property
+    def nodes(self) -> Rows:
+        """The nodes of each kind."""
+        kind = self.of_node.numpy()
+        return Rows.sorted(kind, np.arange(len(kind), dtype=np.int32), len(self.x))
+
+
+@dataclass(frozen=True)
+class Aggregation:
+    """A weighted sum over rows, and its transpose: a linear map of node features.
+
+    Attributes:
+        rows: what is summed at each node.
+        weight: ``[E]`` float32 of each entry, None for 1.
+        transposed: for each node, the nodes in whose sums it stands.
+        transposed_weight: ``[E]``, likewise.
+    """
+
+    rows: Rows
+    weight: torch.Tensor | None
+    transposed: Rows
+    transposed_weight: torch.Tensor | None
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The rows of one batch: for each of its ``N`` nodes, the nodes that its edges come from.
+    """The edges of one batch of ``N`` nodes as rows, on the CPU.
+
+    Self-loops of the data are kept as they are; layers that add their own say so.
 
     Attributes:
-        row_ptr: ``[N + 1]`` int32; the edges into node ``i`` are ``row_ptr[i]:row_ptr[i + 1]``.
-        source: ``[E]`` int32, the node of the batch that each edge comes from.
-        target: ``[E]`` int64, the node that each edge leads to, ascending.
-        reverse: ``[E]`` int32, the reverse of each edge; without meaning unless ``symmetric``.
+        into: for each node, the nodes that its edges come from.
+        out_of: for each node, the nodes that its edges lead to; the same where the adjacency is
+            its own transpose.
         graph_ptr: ``[B + 1]`` int32; graph ``i`` has the nodes ``graph_ptr[i]:graph_ptr[i + 1]``.
-        symmetric: whether every edge has its reverse, as often.
+        kinds: the distinct nodes.
         self_loops: whether some edge leads from a node to itself.
     """
 
-    row_ptr: torch.Tensor
-    source: torch.Tensor
-    target: torch.Tensor
-    reverse: torch.Tensor
+    into: Rows
+    out_of: Rows
     graph_ptr: torch.Tensor
-    symmetric: bool
+    kinds: Kinds
     self_loops: bool
 
     @cached_property
-    def degree(self) -> torch.Tensor:
-        """``[N]`` float32, edges into each node."""
-        return (self.row_ptr[1:] - self.row_ptr[:-1]).float()
+    def summed(self) -> Aggregation:
+        """The sum over incoming edges."""
+        return Aggregation(self.into, None, self.out_of, None)
 
-    def to(self, device: torch.device, *, non_blocking: bool = False) -> Neighbours:
-        """The same rows on a device."""
-        return replace(
-            self,
-            row_ptr=self.row_ptr.to(device, non_blocking=non_blocking),
-            source=self.source.to(device, non_blocking=non_blocking),
-            target=self.target.to(device, non_blocking=non_blocking),
-            reverse=self.reverse.to(device, non_blocking=non_blocking),
-            graph_ptr=self.graph_ptr.to(device, non_blocking=non_blocking),
-        )
+    @cached_property
+    def averaged(self) -> Aggregation:
+        """The mean over incoming edges, 0 where there are none."""
+        share = self.into.length.clamp(min=1).reciprocal()
+        rows, back = self.into, self.out_of
+        return Aggregation(rows, share[rows.row], back, share[back.index])
 
+    @cached_property
+    def normalised(self) -> Aggregation:
+        """The sum over incoming edges and the node itself, over the roots of both degrees.
 
-def pack_adjacency(graphs: PackedGraphs) -> PackedAdjacency:
-    """Sort the edges of a data set by target; where it is symmetric, both directions of each."""
-    nodes = len(graphs.node_type)
-    offset = np.repeat(graphs.node_ptr[:-1], np.diff(graphs.edge_ptr))
-    source, target = graphs.edge_source.astype(np.int64), graphs.edge_target.astype(np.int64)
-    self_loops = bool(np.any(source == target))
-    if graphs.info.symmetric:
-        source, target = np.concatenate([source, target]), np.concatenate([target, source])
-        offset = np.concatenate([offset, offset])
-    width = int(graphs.num_nodes.max(initial=1))
-    by_target = (target + offset) * width + source
-    by_source = (source + offset) * width + target
-    order, reverse = np.argsort(by_target), np.argsort(by_source)
-    # In this order of edges the k-th by source is the reverse of the k-th by target.
-    symmetric = graphs.info.symmetric or np.array_equal(by_target[order], by_source[reverse])
-    row_ptr = np.zeros(nodes + 1, np.int64)
-    np.cumsum(np.bincount(target + offset, minlength=nodes), out=row_ptr[1:])
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    first_edge = row_ptr[offset[order]]
-    return PackedAdjacency(
-        row_ptr=row_ptr,
-        source=source[order].astype(np.int32),
-        reverse=(place[reverse] - first_edge).astype(np.int32),
-        symmetric=symmetric,
-        self_loops=self_loops,
-    )
+        Source: Kipf and Welling, "Semi-Supervised Classification with Graph Convolutional
+        Networks", ICLR 2017, equation 2.
+        """
+        rows = self.into.with_self
+        root = rows.length.rsqrt()
+        weight = root[rows.row] * root[rows.index]
+        if self.out_of is self.into:
+            return Aggregation(rows, weight, rows, weight)
+        back = self.out_of.with_self
+        return Aggregation(rows, weight, back, root[back.row] * root[back.index])

@@ -12,15 +12,13 @@ import re
 import tokenize
 import warnings
 from dataclasses import dataclass, field, fields
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from harness.errors import DataError
+from harness.errors import DataError, first_problem
 from harness.files import folder_written_whole, read_json, write_json
-from harness.graphs.adjacency import PackedAdjacency, pack_adjacency
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,11 +122,6 @@ class PackedGraphs:
         """``F``, 0 where there are none."""
         return 0 if self.graph_features is None else int(self.graph_features.shape[1])
 
-    @cached_property
-    def adjacency(self) -> PackedAdjacency:
-        """The edges as rows, sorted by target; made on first use."""
-        return pack_adjacency(self)
-
     @property
     def content(self) -> str:
         """The identity of the data: SHA-256 over all arrays, 64 hexadecimal digits."""
@@ -189,9 +182,8 @@ def open_folder(folder: Path) -> PackedGraphs:
     try:
         info = DatasetInfo.model_validate(read_json(folder / "info.json"))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise DataError.at(folder / "info.json", first["msg"], field=where) from error
+        name, what, _ = first_problem(error)
+        raise DataError.at(folder / "info.json", what, field=name) from error
     if info.version != SCHEMA:
         raise DataError.at(folder, f"written in format {info.version}, this version reads {SCHEMA}")
     names = [

@@ -14,6 +14,8 @@ from scipy.sparse import csr_array, hstack
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
+from harness.metrics import f1_by_cut, f1_score
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -50,31 +52,20 @@ class References:
 
 def always_vulnerable_f1(label: NDArray[np.integer]) -> float:
     """F1 of calling each of ``[G]`` graphs vulnerable: 2 p / (1 + p) at a positive share p."""
-    positives = float(np.sum(label == 1))
-    return 2 * positives / (len(label) + positives) if positives else 0.0
+    return f1_score(label, np.ones_like(label))
 
 
-def f1_score(label: NDArray[np.integer], predicted: NDArray[np.bool_]) -> float:
-    """F1 of the vulnerable class, 0 where nothing is vulnerable and nothing is called so."""
-    both = float(np.sum((label == 1) & predicted))
-    either = float(np.sum(label == 1) + np.sum(predicted))
-    return 2 * both / either if either else 0.0
-
-
-def best_threshold(label: NDArray[np.integer], score: NDArray[np.floating]) -> tuple[float, float]:
+def lowest_best_threshold(
+    label: NDArray[np.integer], score: NDArray[np.floating]
+) -> tuple[float, float]:
     """The threshold with the highest F1, and that F1; ``score >= threshold`` is vulnerable.
 
     Thresholds are halfway between neighbouring scores, and the lowest of equals is taken.
     """
-    order = np.argsort(-score, kind="stable")
-    ranked = score[order]
-    hits = np.cumsum(label[order] == 1)
-    called = np.arange(1, len(ranked) + 1)
-    f1 = 2 * hits / (called + hits[-1])
-    cuts = np.flatnonzero(np.append(ranked[:-1] > ranked[1:], True))
-    best = int(cuts[::-1][np.argmax(f1[cuts][::-1])])
-    below = ranked[best + 1] if best + 1 < len(ranked) else ranked[best]
-    return float((ranked[best] + below) / 2), float(f1[best])
+    above, f1 = f1_by_cut(label, score)
+    best = int(np.flatnonzero(f1 == f1.max())[-1])
+    below = above[min(best + 1, len(above) - 1)]
+    return float((above[best] + below) / 2), float(f1[best])
 
 
 def bags(graphs: PackedGraphs) -> csr_array:
@@ -141,4 +132,4 @@ def _fit(bag: csr_array, label: NDArray[np.int8], split: Split, strength: float)
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(bag[split.train], label[split.train])
     score = model.predict_proba(bag[split.select])[:, 1]
-    return _Fit(model, bag, *best_threshold(label[split.select], score))
+    return _Fit(model, bag, *lowest_best_threshold(label[split.select], score))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from harness.errors import DataError, UsageError
+from harness.errors import DataError, UsageError, first_problem
 from harness.files import read_json, write_json
 from harness.gates.policy import Policy
 from harness.graphs.catalog import load
@@ -162,9 +162,8 @@ def open_stored(out: Path) -> Judge:
     try:
         plan = Plan.model_validate(read_json(out / PLAN))
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise DataError.at(out / PLAN, first["msg"], field=field) from error
+        field, what, _ = first_problem(error)
+        raise DataError.at(out / PLAN, what, field=field) from error
     except DataError as error:
         raise DataError.at(
             out / PLAN, "there is no plan to report on", mend="run first: ablate run --out DIR"

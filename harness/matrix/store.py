@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from harness.errors import DataError, StoreError
+from harness.errors import DataError, StoreError, first_problem
 from harness.files import folder_written_whole, read_json, write_json, write_whole
 from harness.hardware import Hardware
 from harness.matrix.spec import TrialSpec
@@ -177,11 +177,8 @@ class Store:
         try:
             result = TrialResult.model_validate(read_json(path))
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(map(str, first["loc"]))
-            raise StoreError(
-                f"field '{field}': {first['msg']}", where=str(path), mend=_DELETE
-            ) from error
+            field, what, _ = first_problem(error)
+            raise StoreError(f"field '{field}': {what}", where=str(path), mend=_DELETE) from error
         except DataError as error:
             raise StoreError(error.what, where=error.where, mend=_DELETE) from error
         if result.spec.key != key:

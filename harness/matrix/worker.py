@@ -21,11 +21,11 @@ from harness.hardware import describe
 from harness.matrix import locks
 from harness.matrix.spec import TrialSpec, engine_key
 from harness.matrix.store import Failure, GateScores, Store, TrialResult, gate_digest
+from harness.metrics import Confusion, auc, predict
 from harness.registry import import_plugins
 from harness.result import FitSpec
 from harness.training.configuration import git_commit
 from harness.training.fit import fit
-from harness.training.metrics import Confusion, auc, predict
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from torch.nn import functional
 
-from harness.models.dropout import Dropout
+from harness.models.activation import ReLUDropout
 from harness.models.pooling import pool_in_fp32
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ class GraphClassifier(nn.Module):
 
     Args:
         shape: vocabulary sizes, classes and graph features of the data.
-        convolution: makes one layer ``(x [N, H], edge_index [2, E], rows) -> [N, H]``.
+        convolution: makes one layer of ``harness.models.convolutions``, ``H`` wide.
         hidden: width ``H``.
         layers: number of convolutions.
         dropout: probability after each convolution and in the head.
@@ -37,7 +36,7 @@ class GraphClassifier(nn.Module):
         self.type_embedding = nn.Embedding(shape.num_types, hidden)
         self.token_embedding = nn.Embedding(shape.num_tokens, hidden)
         self.convolutions = nn.ModuleList(convolution() for _ in range(layers))
-        self.dropout = Dropout(dropout)
+        self.activation = ReLUDropout(dropout)
         self.head = nn.Sequential(
             nn.Linear(2 * hidden + shape.num_graph_features, hidden),
             nn.ReLU(),
@@ -55,10 +54,12 @@ class GraphClassifier(nn.Module):
         rows: Neighbours | None = None,
     ) -> torch.Tensor:
         """Logits ``[B, C]`` of graphs with node ids ``x`` ``[N, 2]`` and edges ``[2, E]``."""
-        hidden = self.type_embedding(x[:, 0]) + self.token_embedding(x[:, 1])
+        kinds = None if rows is None else rows.kinds
+        ids = x if kinds is None else kinds.x
+        hidden = self.type_embedding(ids[:, 0]) + self.token_embedding(ids[:, 1])
         for convolution in self.convolutions:
-            hidden = functional.relu(convolution(hidden, edge_index, rows))
-            hidden = self.dropout(hidden)
+            hidden = self.activation(convolution(hidden, edge_index, rows, kinds))
+            kinds = None
         pooled = pool_in_fp32(hidden, batch, size, rows)
         if graph_features is not None:
             pooled = torch.cat([pooled, graph_features], dim=1)

@@ -1,84 +1,136 @@
 """PyG's convolutions, with a faster way to the same result where the batch brings rows.
 
-Each class keeps its parent's parameters, state_dict and general path: without rows, on a GPU, or
-on adjacency that is no transpose of itself, the parent's ``forward`` runs.
+Each class keeps its parent's parameters and state_dict. Without rows (off the CPU), or set up in
+a way that the fast one does not cover, the parent's ``forward`` runs.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torch_geometric.nn import GATConv, GCNConv, GINConv, SAGEConv
+import torch
+from torch import nn
+from torch_geometric.nn import GATConv, GCNConv, GINConv, MessagePassing, SAGEConv
 
-from harness.models.neighbours import at_least_fp32, attention_sum, neighbour_sum, usable
+from harness.models.attention import attend
+from harness.models.neighbours import aggregate, at_least_fp32, expand
 
 if TYPE_CHECKING:
-    import torch
-
-    from harness.graphs.adjacency import Neighbours
+    from harness.graphs.adjacency import Kinds, Neighbours
 
 
-class FastGCN(GCNConv):  # type: ignore[misc]
-    """``GCNConv`` with the square roots of both degrees taken at the nodes, not at the edges."""
+class _OnRows(MessagePassing):  # type: ignore[misc]
+    """Chooses between rows and the parent's messages."""
+
+    adds_self_loops = False
 
     def forward(
-        self, x: torch.Tensor, edge_index: torch.Tensor, rows: Neighbours | None = None
+        self,
+        x: torch.Tensor,
+        edge_index: torch.Tensor,
+        rows: Neighbours | None = None,
+        kinds: Kinds | None = None,
     ) -> torch.Tensor:
-        """Features ``[N, H_in]`` to ``[N, H_out]``."""
-        if rows is None or rows.self_loops or not usable(rows, x):
-            general: torch.Tensor = super().forward(x, edge_index)
-            return general
-        root = (rows.degree + 1).rsqrt()
-        weight = root[rows.source.long()] * root[rows.target]
-        x = at_least_fp32(self.lin(x))
-        out = neighbour_sum(x, rows, weight) + x * root.square()[:, None]
+        """Features ``[N, H_in]``, or ``[U, H_in]`` one per kind, to ``[N, H_out]``."""
+        served = rows is not None and not (rows.self_loops and self.adds_self_loops)
+        if rows is not None and served and self.standard():
+            return self.on_rows(x, rows, kinds)
+        general: torch.Tensor = super().forward(
+            x if kinds is None else expand(x, kinds), edge_index
+        )
+        return general
+
+    def standard(self) -> bool:
+        """Whether the layer's options are those that ``on_rows`` computes."""
+        raise NotImplementedError
+
+    def on_rows(self, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None) -> torch.Tensor:
+        """What ``forward`` gives, without messages."""
+        raise NotImplementedError
+
+
+class FastGCN(_OnRows, GCNConv):  # type: ignore[misc]
+    """``GCNConv`` with both degrees' roots as weights of one sum."""
+
+    adds_self_loops = True
+
+    def standard(self) -> bool:
+        """Normalised, with self-loops of weight 1."""
+        return bool(self.normalize and self.add_self_loops and not self.improved)
+
+    def on_rows(self, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None) -> torch.Tensor:
+        """Multiply, then sum: the first layer multiplies each kind once."""
+        out = aggregate(self.lin(x), rows.normalised, kinds)
         return out if self.bias is None else out + self.bias
 
 
-class FastSAGE(SAGEConv):  # type: ignore[misc]
+class FastSAGE(_OnRows, SAGEConv):  # type: ignore[misc]
     """``SAGEConv`` with the mean read off the rows."""
 
-    def forward(
-        self, x: torch.Tensor, edge_index: torch.Tensor, rows: Neighbours | None = None
-    ) -> torch.Tensor:
-        """Features ``[N, H_in]`` to ``[N, H_out]``."""
-        if rows is None or not usable(rows, x):
-            general: torch.Tensor = super().forward(x, edge_index)
-            return general
-        share = rows.degree.clamp(min=1).reciprocal()
-        mean = neighbour_sum(x, rows, share[rows.target], share[rows.source.long()])
-        out: torch.Tensor = self.lin_l(mean) + self.lin_r(x)
-        return out
+    def standard(self) -> bool:
+        """The mean, beside the node's own state."""
+        return self.aggr == "mean" and self.root_weight and not (self.project or self.normalize)
+
+    def on_rows(self, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None) -> torch.Tensor:
+        """Average, then multiply; of kinds, which are few, the other way round."""
+        if kinds is None:
+            joined: torch.Tensor = self.lin_l(aggregate(x, rows.averaged)) + self.lin_r(x)
+            return joined
+        weight, bias = self.lin_l.weight, self.lin_l.bias
+        neighbours = aggregate(nn.functional.linear(x, weight), rows.averaged, kinds)
+        own = self.lin_r(x) if bias is None else self.lin_r(x) + bias
+        return neighbours + expand(at_least_fp32(own), kinds)
 
 
-class FastGIN(GINConv):  # type: ignore[misc]
+class FastGIN(_OnRows, GINConv):  # type: ignore[misc]
     """``GINConv`` with the sum read off the rows."""
 
-    def forward(
-        self, x: torch.Tensor, edge_index: torch.Tensor, rows: Neighbours | None = None
-    ) -> torch.Tensor:
-        """Features ``[N, H_in]`` to ``[N, H_out]``."""
-        if rows is None or not usable(rows, x):
-            general: torch.Tensor = super().forward(x, edge_index)
-            return general
-        out: torch.Tensor = self.nn(neighbour_sum(x, rows) + (1 + self.eps) * x)
-        return out
+    def standard(self) -> bool:
+        """Whatever its network is."""
+        return True
+
+    def on_rows(self, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None) -> torch.Tensor:
+        """Sum, then the network; its first product on kinds where it is a linear layer."""
+        first = self.nn[0] if isinstance(self.nn, nn.Sequential) else None
+        if kinds is None or type(first) is not nn.Linear:
+            out: torch.Tensor = self.nn(self._sum(x, rows, kinds))
+            return out
+        hidden = self._sum(nn.functional.linear(x, first.weight), rows, kinds)
+        bias: torch.Tensor | None = first.bias
+        hidden = hidden if bias is None else hidden + bias
+        for layer in self.nn[1:]:
+            hidden = layer(hidden)
+        return hidden
+
+    def _sum(self, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None) -> torch.Tensor:
+        own = (1 + self.eps) * (x if kinds is None else expand(x, kinds))
+        return aggregate(x, rows.summed, kinds) + at_least_fp32(own)
 
 
-class FastGAT(GATConv):  # type: ignore[misc]
+class FastGAT(_OnRows, GATConv):  # type: ignore[misc]
     """``GATConv`` with softmax and weighted sum over rows."""
 
-    def forward(
-        self, x: torch.Tensor, edge_index: torch.Tensor, rows: Neighbours | None = None
-    ) -> torch.Tensor:
-        """Features ``[N, H_in]`` to ``[N, heads C]``."""
-        if rows is None or rows.self_loops or not usable(rows, x):
-            general: torch.Tensor = super().forward(x, edge_index)
-            return general
-        nodes = len(x)
-        hidden = at_least_fp32(self.lin(x)).view(nodes, self.heads, self.out_channels)
-        source = (hidden * self.att_src).sum(-1)
-        target = (hidden * self.att_dst).sum(-1)
-        out = attention_sum(hidden, source, target, rows, self.negative_slope)
-        biased: torch.Tensor = out.reshape(nodes, -1) + self.bias
-        return biased
+    adds_self_loops = True
+
+    def standard(self) -> bool:
+        """Concatenated heads, one transform of both ends, no dropout of attention."""
+        return (
+            self.concat and self.add_self_loops and self.lin is not None and self.edge_dim is None
+            and not self.residual and not (self.training and self.dropout)
+        )  # fmt: skip
+
+    def on_rows(self, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None) -> torch.Tensor:
+        """Attend over the transformed states.
+
+        Logits are taken of the input, by the product of transform and attention vectors, so that
+        no product of the size of the states is written.
+        """
+        hidden = self.lin(x).view(len(x), self.heads, self.out_channels)
+        weight = self.lin.weight.view(self.heads, self.out_channels, -1)
+        vectors = torch.cat([self.att_src, self.att_dst]).unsqueeze(-1)
+        with torch.autocast("cpu", enabled=False):
+            logits = at_least_fp32(x) @ (vectors * weight).sum(2).flatten(0, 1).t()
+        closed = rows.into.with_self
+        out = attend(hidden, logits.view(len(x), 2, self.heads), closed, self.negative_slope, kinds)
+        flat = out.flatten(1)
+        return flat if self.bias is None else flat + self.bias

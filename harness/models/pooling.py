@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.autograd.function import once_differentiable
 from torch_geometric.nn import global_max_pool, global_mean_pool
 
+from harness.compiled import compiled
 from harness.models.neighbours import at_least_fp32
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     from harness.graphs.adjacency import Neighbours
 
-_MEAN, _MAX = 1, 2
+    Array = NDArray[Any]
 
 
 def pool_in_fp32(
@@ -23,8 +27,7 @@ def pool_in_fp32(
     """Mean and max of the nodes of each graph: ``[N, H]`` -> ``[B, 2 H]``.
 
     A sum over nodes rounded to bf16 at every addition stops growing at 256 terms (fp16: 2048),
-    so pooling leaves the autocast region. On the CPU the nodes of a graph are one bag of an
-    embedding bag, which needs no scatter.
+    so pooling leaves the autocast region. With rows both are taken in one pass, without scatter.
 
     Args:
         hidden: ``[N, H]``.
@@ -34,40 +37,65 @@ def pool_in_fp32(
     """
     with torch.autocast(hidden.device.type, enabled=False):
         hidden = at_least_fp32(hidden)
-        if rows is not None and hidden.device.type == "cpu":
+        if rows is not None:
             apply: Callable[..., torch.Tensor] = _Pool.apply
-            return apply(hidden, rows.graph_ptr, batch)
+            return apply(hidden, rows.graph_ptr)
         mean, largest = global_mean_pool(hidden, batch, size), global_max_pool(hidden, batch, size)
         return torch.cat([mean, largest], dim=1)
 
 
 class _Pool(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, hidden: torch.Tensor, graph_ptr: torch.Tensor, batch: torch.Tensor
-    ) -> torch.Tensor:
-        every = torch.arange(len(hidden), dtype=torch.int32)
-        mean = _bags(hidden, every, graph_ptr, _MEAN)[0]
-        largest, _, _, place = _bags(hidden, every, graph_ptr, _MAX)
-        ctx.shape = hidden.shape
-        ctx.save_for_backward(graph_ptr, batch, place)
-        return torch.cat([mean, largest], dim=1)
+    def forward(ctx: Any, hidden: torch.Tensor, graph_ptr: torch.Tensor) -> torch.Tensor:
+        hidden = hidden.detach().contiguous()
+        pooled = hidden.new_zeros(len(graph_ptr) - 1, 2 * hidden.shape[1])
+        place = torch.zeros(len(pooled), hidden.shape[1], dtype=torch.int32)
+        _pool(hidden.numpy(), graph_ptr.numpy(), pooled.numpy(), place.numpy())
+        ctx.nodes = len(hidden)
+        ctx.save_for_backward(graph_ptr, place)
+        return pooled
 
     @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        graph_ptr, batch, place = ctx.saved_tensors
-        width = ctx.shape[1]
-        mean, largest = grads[0][:, :width], grads[0][:, width:]
-        nodes = (graph_ptr[1:] - graph_ptr[:-1]).to(mean.dtype)
-        grad = (mean / nodes[:, None]).index_select(0, batch)
-        return grad.scatter_add_(0, place.long(), largest), None, None
+    @once_differentiable
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
+        graph_ptr, place = ctx.saved_tensors
+        hidden_grad = grad.new_empty(ctx.nodes, place.shape[1])
+        _spread_back(
+            grad.contiguous().numpy(), graph_ptr.numpy(), place.numpy(), hidden_grad.numpy()
+        )
+        return hidden_grad, None
 
 
-def _bags(
-    hidden: torch.Tensor, every: torch.Tensor, ends: torch.Tensor, mode: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    kernel: Callable[..., Any] = torch.ops.aten._embedding_bag  # noqa: SLF001 - gives the places too
-    found: tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor] = kernel(
-        hidden, every, ends, mode=mode, include_last_offset=True
-    )
-    return found
+@compiled
+def _pool(hidden: Array, graph_ptr: Array, pooled: Array, place: Array) -> None:
+    width = hidden.shape[1]
+    for graph in range(len(graph_ptr) - 1):
+        mean, largest, where = pooled[graph, :width], pooled[graph, width:], place[graph]
+        begin, end = graph_ptr[graph], graph_ptr[graph + 1]
+        for node in range(begin, end):
+            values = hidden[node]
+            for one in range(width):
+                mean[one] += values[one]
+            for one in range(width):
+                # Written so that NaN is the largest, and stays it.
+                if node == begin or not values[one] <= largest[one]:
+                    largest[one] = values[one]
+                    where[one] = node
+        for one in range(width):
+            mean[one] /= max(end - begin, 1)
+
+
+@compiled
+def _spread_back(grad: Array, graph_ptr: Array, place: Array, hidden_grad: Array) -> None:
+    width = hidden_grad.shape[1]
+    for graph in range(len(graph_ptr) - 1):
+        begin, end = graph_ptr[graph], graph_ptr[graph + 1]
+        mean, largest, where = grad[graph, :width], grad[graph, width:], place[graph]
+        share = grad.dtype.type(1) / max(end - begin, 1)
+        for node in range(begin, end):
+            target = hidden_grad[node]
+            for one in range(width):
+                target[one] = mean[one] * share
+        if begin < end:
+            for one in range(width):
+                hidden_grad[where[one], one] += largest[one]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from harness.errors import UsageError
+from harness.errors import UsageError, first_problem
 from harness.hashing import files_key
 from harness.registry import Registry
 from harness.selection import Selection
@@ -134,10 +134,9 @@ def model_values(selection: Selection) -> dict[str, Any]:
     try:
         return entry.values(**selection.values).model_dump()
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
+        name, what, _ = first_problem(error)
         raise UsageError(
-            f"value '{name}' of model '{selection.name}': {first['msg']}",
+            f"value '{name}' of model '{selection.name}': {what}",
             where=str(selection),
             mend=f"its values are: {', '.join(entry.values.model_fields) or 'none'}",
         ) from error

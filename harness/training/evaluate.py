@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from harness.metrics import Confusion, auc, best_threshold, predict
 from harness.result import Scores
-from harness.training.metrics import Confusion, auc, best_threshold, predict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

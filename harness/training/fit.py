@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from harness.errors import UsageError
+from harness.metrics import predict
 from harness.result import EpochRecord, FitResult
 from harness.training import checkpoint, collapse, diagnostics, history
 from harness.training.best import Best
 from harness.training.configuration import metadata
 from harness.training.evaluate import score, select_metrics
 from harness.training.live import LiveRun
-from harness.training.metrics import predict
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from harness.errors import DataError
+from harness.errors import DataError, first_problem
 from harness.files import write_whole
 from harness.result import EpochRecord
 
@@ -52,6 +52,5 @@ def _record(path: Path, number: int, line: str) -> EpochRecord:
     try:
         return EpochRecord.model_validate(dict(zip(columns, values, strict=True)))
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise DataError.at(path, first["msg"], line=number, field=field) from error
+        field, what, _ = first_problem(error)
+        raise DataError.at(path, what, line=number, field=field) from error

@@ -143,7 +143,7 @@ class LiveRun:
         """Collate graphs in the order given, by the run's batch size, on its device."""
         for start in range(0, len(index), self.settings.batch_size):
             part = index[start : start + self.settings.batch_size]
-            yield collate(self.graphs, part, self.graphs.adjacency).to(self.device)
+            yield collate(self.graphs, part).to(self.device)
 
     def forward(self, batch: GraphBatch, model: nn.Module | None = None) -> torch.Tensor:
         """Logits ``[B, C]`` under the arm's forward wraps."""

@@ -136,7 +136,7 @@ def test_a_whole_run_writes_its_verdict_and_a_report_repeats_it(process, data, t
 
 def test_one_training_run(process, data, tmp_path):
     done = process(
-        "train", "--data", data, "--model", "sage[hidden=8]", "--features", "plain", "--epochs", 3,
+        "train", "--data", data, "--model", "sage[hidden=8]", "--features", "plain", "--epochs", 6,
         "--warmup-epochs", 9, "--out", "one",
     )  # fmt: skip
     assert "gate: F1" in done.stdout

@@ -37,7 +37,7 @@ def outputs(run, batch):
 @pytest.mark.parametrize("model", ["gcn", "gat", "sage", "gin"])
 def test_linear_layers_really_compute_in_low_precision(make_spec, model, dtype):
     run = LiveRun(make_spec(f"amp[dtype={dtype}]", model=model))
-    seen, logits = outputs(run, collate(run.graphs, run.train[:8], run.graphs.adjacency))
+    seen, logits = outputs(run, collate(run.graphs, run.train[:8]))
     assert seen
     assert set(seen.values()) == {DTYPES[dtype]}
     assert logits is DTYPES[dtype]

@@ -12,12 +12,12 @@ from harness.matrix.judge import Judge, Results
 from harness.matrix.plan import DataSet, Question, baseline_of, candidates_of, make_plan
 from harness.matrix.store import GateScores, Store, TrialResult, gate_digest
 from harness.matrix.timing import TimingSettings
+from harness.metrics import Confusion
 from harness.registry import import_plugin
 from harness.result import Collapse
 from harness.selection import parse_single
 from harness.settings import TrainingSettings
 from harness.testing import planted_graphs
-from harness.training.metrics import Confusion
 
 PLUGIN = Path(__file__).parent / "planted_features.py"
 

@@ -44,6 +44,6 @@ def random_batch(random_graphs):
 
     def make(seed=0, **more):
         graphs = random_graphs(seed, **more)
-        return collate(graphs, np.arange(len(graphs)), graphs.adjacency)
+        return collate(graphs, np.arange(len(graphs)))
 
     return make

@@ -41,7 +41,7 @@ def test_a_graphs_logits_do_not_depend_on_the_graphs_beside_it(random_graphs, mo
     graphs = random_graphs(count=6)
     net = made(model).eval()
     with torch.no_grad():
-        together = call_model(net, collate(graphs, np.arange(6), graphs.adjacency))
+        together = call_model(net, collate(graphs, np.arange(6)))
         alone = [call_model(net, collate(graphs, [place])) for place in range(6)]
     assert torch.allclose(together, torch.cat(alone), atol=1e-5)
 

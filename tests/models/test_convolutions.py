@@ -55,7 +55,6 @@ def check(layers, batch, rows):
 @pytest.mark.parametrize("seed", range(8))
 def test_on_symmetric_rows_output_and_gradients_are_pygs(layers, random_batch, seed):
     batch = random_batch(seed)
-    assert batch.neighbours.symmetric
     check(layers, batch, batch.neighbours)
 
 
@@ -66,6 +65,59 @@ def test_on_symmetric_rows_output_and_gradients_are_pygs(layers, random_batch, s
 def test_directed_edges_and_self_loops_are_served_too(layers, random_batch, data, seed):
     batch = random_batch(seed, **data)
     check(layers, batch, batch.neighbours)
+
+
+@pytest.mark.parametrize("data", [{}, {"symmetric": False}, {"self_loops": True}])
+@pytest.mark.parametrize("seed", range(3))
+def test_from_kinds_output_and_gradients_are_those_of_their_nodes(layers, random_batch, data, seed):
+    fast, slow = layers
+    batch = random_batch(seed, **data)
+    kinds = batch.neighbours.kinds
+    x = torch.randn(len(kinds.x), HIDDEN, dtype=torch.float64)
+
+    def expanding(given, edge_index):
+        return slow(given[kinds.of_node], edge_index)
+
+    expanding.parameters = slow.parameters
+    found = results(fast, x, batch.edge_index, batch.neighbours, kinds)
+    for got, wanted in zip(found, results(expanding, x, batch.edge_index), strict=True):
+        assert torch.allclose(got, wanted, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: FastGCN(HIDDEN, HIDDEN, improved=True),
+        lambda: FastGCN(HIDDEN, HIDDEN, normalize=False),
+        lambda: FastSAGE(HIDDEN, HIDDEN, aggr="max"),
+        lambda: FastSAGE(HIDDEN, HIDDEN, normalize=True),
+        lambda: FastSAGE(HIDDEN, HIDDEN, project=True),
+        lambda: FastGAT(HIDDEN, 4, heads=2, concat=False),
+        lambda: FastGAT(HIDDEN, 4, heads=2, residual=True),
+        lambda: FastGIN(mlp(), train_eps=True),
+    ],
+)
+def test_other_options_are_pygs_too(make, random_batch):
+    fast = make().double()
+    batch = random_batch(1)
+    x = torch.randn(len(batch.x), HIDDEN, dtype=torch.float64)
+    parent = next(each for each in type(fast).__mro__ if each.__module__.startswith("torch_geo"))
+    for got, wanted in zip(
+        results(fast, x, batch.edge_index, batch.neighbours),
+        results(partial_of(parent, fast), x, batch.edge_index),
+        strict=True,
+    ):
+        assert torch.allclose(got, wanted, rtol=1e-6, atol=1e-6)
+
+
+def partial_of(parent, layer):
+    """A layer with its parent's ``forward``."""
+
+    def call(x, edge_index):
+        return parent.forward(layer, x, edge_index)
+
+    call.parameters = layer.parameters
+    return call
 
 
 def test_without_rows_it_is_pygs_own_way(layers, random_batch):

@@ -28,7 +28,7 @@ def test_it_is_the_mean_and_the_largest_of_each_graph(random_batch, bounds, seed
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_bags_give_pygs_values_and_gradients(random_batch, seed):
+def test_rows_give_pygs_values_and_gradients(random_batch, seed):
     batch = random_batch(seed, count=9, max_nodes=12)
     hidden = torch.randn(len(batch.x), 5, dtype=torch.float64)
     found = []
@@ -66,3 +66,13 @@ def test_a_mean_over_many_nodes_is_summed_and_given_in_fp32(random_batch, bounds
     assert pooled.dtype is torch.float32
     assert pooled[0].tolist() == pytest.approx([wanted] * 3 + [2.0] * 3, rel=1e-6)
     assert naive[0].tolist() != pytest.approx([wanted] * 3, rel=1e-4)
+
+
+def test_nan_is_the_largest_and_part_of_the_mean(random_batch):
+    batch = random_batch()
+    hidden = torch.randn(len(batch.x), 3)
+    hidden[-1, 0] = torch.nan
+    pooled = pool_in_fp32(hidden, batch.batch, None, batch.neighbours)
+    assert pooled.isnan().nonzero().tolist() == [
+        [batch.num_graphs - 1, column] for column in (0, 3)
+    ]

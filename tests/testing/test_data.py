@@ -9,12 +9,12 @@ from sklearn.model_selection import cross_val_predict
 
 from harness.graphs.dataset import content_hash, open_folder, save, verify
 from harness.graphs.splits import split_by_seed
+from harness.metrics import auc
 from harness.result import FitSpec
 from harness.selection import parse_single
 from harness.settings import TrainingSettings
 from harness.testing import planted_graphs
 from harness.training.fit import fit
-from harness.training.metrics import auc
 
 
 def test_the_same_seed_gives_the_same_graphs_and_another_one_others():

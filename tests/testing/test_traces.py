@@ -10,10 +10,10 @@ import torch
 from pydantic import PrivateAttr
 
 from harness.feature import Claim, Feature
+from harness.metrics import best_threshold
 from harness.models.gin import GIN
 from harness.selection import parse_single
 from harness.testing import CLAUSES, Case, ContractError, check_feature, planted_graphs
-from harness.training.metrics import best_threshold
 
 if TYPE_CHECKING:
     from harness.result import FitResult, FitSpec

@@ -14,6 +14,7 @@ from sklearn import metrics as reference
 from harness.errors import UsageError
 from harness.feature import Claim, Feature
 from harness.files import read_json
+from harness.metrics import predict
 from harness.models import DataShape, make_model
 from harness.testing import differences
 from harness.training import checkpoint
@@ -21,7 +22,6 @@ from harness.training.evaluate import score
 from harness.training.fit import FitSession, fit
 from harness.training.history import read_history
 from harness.training.live import LiveRun
-from harness.training.metrics import predict
 
 
 class Planted(Feature):

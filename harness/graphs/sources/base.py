@@ -31,11 +31,7 @@ MAX_TAG = 80
 PARSERS = ("tree-sitter", "tree-sitter-c", "tree-sitter-cpp")
 
 NumTokens = Annotated[int, Field(ge=2, le=1 << 16, description="size of the token vocabulary")]
-MaxNodes = Annotated[int, Field(ge=1, le=1 << 20, description="larger graphs are left out")]
 Limit = Annotated[int, Field(ge=0, description="graphs to keep, in content-hash order; 0: all")]
-Strict = Annotated[
-    bool, Field(description="stop at the first broken entry instead of counting broken ones")
-]
 
 
 class Progress(Protocol):

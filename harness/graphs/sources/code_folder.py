@@ -10,26 +10,17 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from pydantic import Field
 
 from harness.errors import DataError
-from harness.graphs.build import Sample, pack
+from harness.graphs.build import Sample
 from harness.graphs.code import c
 from harness.graphs.code.c_process import CReader
 from harness.graphs.code.c_types import NUM_TYPES
 from harness.graphs.code.graph import UnreadableCodeError
-from harness.graphs.sources.base import (
-    PARSERS,
-    Limit,
-    MaxNodes,
-    NumTokens,
-    Progress,
-    Source,
-    Strict,
-    installed,
-    register_source,
-)
+from harness.graphs.sources.base import PARSERS, Progress, installed, register_source
 from harness.graphs.sources.broken import Broken
 from harness.graphs.sources.groups import GroupRow, read_groups
 from harness.graphs.sources.members import Member, open_members
 from harness.graphs.sources.records import READ, file_key
+from harness.graphs.sources.text import TextSource
 from harness.hashing import content_key
 
 if TYPE_CHECKING:
@@ -45,7 +36,7 @@ _LOOKED_AT = 10_000
 
 
 @register_source
-class CodeFolder(Source):
+class CodeFolder(TextSource):
     """C and C++ functions, one a file, in a folder or a zip archive that is read as it is.
 
     Graphs are syntax trees with next-leaf and next-use edges. Label and group come from a groups
@@ -63,10 +54,6 @@ class CodeFolder(Source):
     path: Path = Field(description="the folder or zip archive")
     groups: Path | None = Field(None, description="the groups file, if it is elsewhere")
     dialect: c.Dialect = Field("auto", description="grammar to read with: auto, c or cpp")
-    num_tokens: NumTokens = 1024
-    max_nodes: MaxNodes = 10_000
-    limit: Limit = 0
-    strict: Strict = False
 
     @classmethod
     def detect(cls, path: Path) -> Self | None:
@@ -105,13 +92,7 @@ class CodeFolder(Source):
             if table is not None:
                 _check_names(groups or self.path, table, members)
             samples = self._samples(members, table, reader, counts, progress)
-            info = self.info(
-                num_types=NUM_TYPES,
-                num_tokens=self.num_tokens,
-                symmetric=True,
-                versions=installed(PARSERS),
-            )
-            return pack(samples, info, counts, max_nodes=self.max_nodes, limit=self.limit)
+            return self.packed(samples, counts, num_types=NUM_TYPES)
 
     def _place(self) -> Path:
         """The folder or archive to read: the one archive of a folder without code."""

@@ -8,31 +8,21 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field
 
-from harness.graphs.build import Sample, pack
+from harness.graphs.build import Sample
 from harness.graphs.code import c
 from harness.graphs.code.c_process import CReader
 from harness.graphs.code.c_types import NUM_TYPES
-from harness.graphs.sources.base import (
-    MAX_TAG,
-    PARSERS,
-    Limit,
-    MaxNodes,
-    NumTokens,
-    Progress,
-    Source,
-    Strict,
-    installed,
-    register_source,
-)
+from harness.graphs.sources.base import MAX_TAG, PARSERS, Progress, installed, register_source
 from harness.graphs.sources.broken import Broken
 from harness.graphs.sources.records import Record, file_key, first_record, read_samples
+from harness.graphs.sources.text import TextSource
 
 if TYPE_CHECKING:
     from harness.graphs.dataset import PackedGraphs
 
 
 @register_source
-class Devign(Source):
+class Devign(TextSource):
     """C functions in a JSONL file with ``func``, ``target``, ``project`` and ``commit_id``.
 
     Graphs are syntax trees with next-leaf and next-use edges. Functions of one commit stay
@@ -48,10 +38,6 @@ class Devign(Source):
 
     path: Path = Field(description="the JSONL file")
     dialect: c.Dialect = Field("auto", description="grammar to read with: auto, c or cpp")
-    num_tokens: NumTokens = 1024
-    max_nodes: MaxNodes = 10_000
-    limit: Limit = 0
-    strict: Strict = False
 
     @classmethod
     def detect(cls, path: Path) -> Self | None:
@@ -76,13 +62,7 @@ class Devign(Source):
                 Broken(counts, strict=self.strict),
                 progress,
             )
-            info = self.info(
-                num_types=NUM_TYPES,
-                num_tokens=self.num_tokens,
-                symmetric=True,
-                versions=installed(PARSERS),
-            )
-            return pack(samples, info, counts, max_nodes=self.max_nodes, limit=self.limit)
+            return self.packed(samples, counts, num_types=NUM_TYPES)
 
     def _sample(self, record: Record, reader: CReader) -> Sample:
         text, label = record.text("func"), record.label("target")

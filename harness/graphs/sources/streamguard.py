@@ -10,22 +10,13 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 from pydantic import Field
 
-from harness.graphs.build import Sample, pack
+from harness.graphs.build import Sample
 from harness.graphs.code import tokens
-from harness.graphs.sources.base import (
-    MAX_TAG,
-    Limit,
-    MaxNodes,
-    NumTokens,
-    Progress,
-    Source,
-    Strict,
-    installed,
-    register_source,
-)
+from harness.graphs.sources.base import MAX_TAG, Progress, register_source
 from harness.graphs.sources.broken import Broken
 from harness.graphs.sources.foreign import EdgeLayout, ForeignGraphs
 from harness.graphs.sources.records import Record, file_key, first_record, read_samples
+from harness.graphs.sources.text import TextSource
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,7 +30,7 @@ _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 @register_source
-class StreamGuard(Source):
+class StreamGuard(TextSource):
     """Graphs in a JSONL file with ``ast_nodes``, ``edge_index`` and ``label`` (or ``target``).
 
     ``ast_nodes`` lists names of node types, ids of node types, or objects with a ``type`` and
@@ -62,10 +53,6 @@ class StreamGuard(Source):
     symmetric: bool = Field(default=False, description="every edge stands for both directions")
     graph_cls: bool = Field(default=True, description="read graph_cls as graph features")
     num_types: int = Field(512, ge=32, le=1 << 16, description="size of the node-type vocabulary")
-    num_tokens: NumTokens = 1024
-    max_nodes: MaxNodes = 10_000
-    limit: Limit = 0
-    strict: Strict = False
 
     @classmethod
     def detect(cls, path: Path) -> Self | None:
@@ -91,13 +78,9 @@ class StreamGuard(Source):
         samples = read_samples(
             self.path, reader.sample, counts, Broken(counts, strict=self.strict), progress
         )
-        info = self.info(
-            num_types=self.num_types,
-            num_tokens=self.num_tokens,
-            symmetric=self.symmetric,
-            versions=installed(()),
+        return self.packed(
+            samples, counts, num_types=self.num_types, symmetric=self.symmetric, parsers=()
         )
-        return pack(samples, info, counts, max_nodes=self.max_nodes, limit=self.limit)
 
 
 class _Reader:

@@ -11,24 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import Field
 
 from harness.errors import DataError
-from harness.graphs.build import Sample, pack
+from harness.graphs.build import Sample
 from harness.graphs.code import c, c_types, python
 from harness.graphs.code.c_process import CReader
 from harness.graphs.code.graph import CodeGraph, UnreadableCodeError
-from harness.graphs.sources.base import (
-    MAX_TAG,
-    PARSERS,
-    Limit,
-    MaxNodes,
-    NumTokens,
-    Progress,
-    Source,
-    Strict,
-    installed,
-    register_source,
-)
+from harness.graphs.sources.base import MAX_TAG, PARSERS, Progress, installed, register_source
 from harness.graphs.sources.broken import Broken
 from harness.graphs.sources.records import READ, Record, file_key
+from harness.graphs.sources.text import TextSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +34,7 @@ _C_TYPES_START = python.NUM_TYPES
 
 
 @register_source
-class Sven(Source):
+class Sven(TextSource):
     """Pairs of a vulnerable function and its repair, in one ``.json.xz`` or ``.json`` file.
 
     The file holds one object that gives each of SVEN's own files (``train/cwe-089.jsonl``) the
@@ -62,10 +52,6 @@ class Sven(Source):
 
     path: Path = Field(description="the .json.xz or .json file")
     language: Literal["all", "c", "python"] = Field("all", description="all, c (and C++) or python")
-    num_tokens: NumTokens = 1024
-    max_nodes: MaxNodes = 10_000
-    limit: Limit = 0
-    strict: Strict = False
 
     @classmethod
     def detect(cls, path: Path) -> Self | None:
@@ -84,13 +70,8 @@ class Sven(Source):
         records = list(self._records(_load(self.path)))
         with CReader("auto", self.max_nodes) as reader:
             samples = self._samples(records, reader, counts, progress)
-            info = self.info(
-                num_types=python.NUM_TYPES + c_types.NUM_TYPES,
-                num_tokens=self.num_tokens,
-                symmetric=True,
-                versions=installed(PARSERS),
-            )
-            return pack(samples, info, counts, max_nodes=self.max_nodes, limit=self.limit)
+            num_types = python.NUM_TYPES + c_types.NUM_TYPES
+            return self.packed(samples, counts, num_types=num_types)
 
     def _records(self, content: Any) -> Iterator[tuple[str, Any]]:
         if not isinstance(content, dict) or not all(map(_is_list, content.values())):

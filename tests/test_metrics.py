@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from harness.training.metrics import Confusion, auc, best_threshold, predict
+from harness.metrics import Confusion, auc, best_threshold, f1_by_cut, f1_score, predict
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
 
@@ -35,6 +35,7 @@ def test_counts_and_ratios_are_those_of_scikit_learn(sample, threshold):
     assert found.precision == pytest.approx(reference.precision_score(label, predicted))
     assert found.recall == pytest.approx(reference.recall_score(label, predicted))
     assert found.f1 == pytest.approx(reference.f1_score(label, predicted))
+    assert f1_score(label, predicted == 1) == found.f1
     if len(set(label)) == 2:
         wanted = reference.balanced_accuracy_score(label, predicted)
         assert found.balanced_accuracy == pytest.approx(wanted)
@@ -47,6 +48,15 @@ def test_auc_is_that_of_scikit_learn(sample):
         assert auc(label, probability) == 0.5
     else:
         assert auc(label, probability) == pytest.approx(reference.roc_auc_score(label, probability))
+
+
+@given(scored())
+def test_f1_of_every_cut_is_that_of_scikit_learn(sample):
+    label, probability = sample
+    cuts, f1 = f1_by_cut(label, probability)
+    assert cuts.tolist() == np.unique(probability)[::-1].tolist()
+    wanted = [reference.f1_score(label, probability >= cut, zero_division=0) for cut in cuts]
+    assert f1 == pytest.approx(wanted)
 
 
 def f1_at(label, probability, threshold):

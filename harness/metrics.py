@@ -1,4 +1,4 @@
-"""Metrics of a binary classifier out of probabilities, and the threshold sweep on *select*."""
+"""Metrics of a binary classifier, and the threshold sweep on *select*."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Confusion:
     false_negative: int
 
     @classmethod
-    def of(cls, label: NDArray[np.integer], predicted: NDArray[np.integer]) -> Confusion:
+    def of(cls, label: NDArray[np.integer], predicted: NDArray[np.integer | np.bool_]) -> Confusion:
         """Count ``[m]`` labels against ``[m]`` predictions, both 0 or 1."""
         positive, said = label == 1, predicted == 1
         return cls(
@@ -59,6 +59,23 @@ def _ratio(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
 
 
+def f1_score(label: NDArray[np.integer], predicted: NDArray[np.integer | np.bool_]) -> float:
+    """F1 of the vulnerable class from ``[m]`` labels and predictions; 0 where nothing is either."""
+    return Confusion.of(label, predicted).f1
+
+
+def f1_by_cut(
+    label: NDArray[np.integer], score: NDArray[np.floating]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Distinct values of ``[m]`` scores, downwards, and F1 of calling all from each one up so."""
+    order = np.argsort(-score, kind="stable")
+    ranked = score[order].astype(np.float64)
+    found = np.cumsum(label[order] == 1)
+    last_of_ties = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], [True]))
+    f1 = 2 * found[last_of_ties] / (last_of_ties + 1 + max(int(found[-1]), 1))
+    return ranked[last_of_ties], f1
+
+
 def best_threshold(label: NDArray[np.integer], probability: NDArray[np.floating]) -> float:
     """Find the threshold on ``[m]`` probabilities with the largest F1.
 
@@ -66,14 +83,8 @@ def best_threshold(label: NDArray[np.integer], probability: NDArray[np.floating]
     between them. Among equal F1 the threshold nearest to 0.5 wins. A graph is predicted
     vulnerable if its probability is at least the threshold.
     """
-    order = np.argsort(-probability, kind="stable")
-    sorted_probability = probability[order].astype(np.float64)
-    found = np.cumsum(label[order] == 1)
-    last_of_ties = np.append(sorted_probability[1:] != sorted_probability[:-1], [True])
-    cut = np.flatnonzero(last_of_ties)
-    f1 = 2 * found[cut] / (cut + 1 + max(int(found[-1]), 1))
-    above = sorted_probability[cut]
-    below = np.append(sorted_probability[cut[:-1] + 1], 0.0)
+    above, f1 = f1_by_cut(label, probability)
+    below = np.append(above[1:], 0.0)
     middle = (above + below) / 2
     threshold = np.where(middle > below, middle, above)  # neighbouring floats have no middle
     best = np.flatnonzero(f1 == f1.max())

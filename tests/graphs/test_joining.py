@@ -1,0 +1,48 @@
+"""Each loop against numpy."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from harness.graphs import joining
+
+
+@given(st.lists(st.integers(0, 6), max_size=40))
+def test_sorting_by_a_key_is_stable(keys):
+    key = np.array(keys, np.int32)
+    ends, ordered = joining.sort_by(key, np.arange(len(key), dtype=np.int32), 7)
+    assert ordered.tolist() == np.argsort(key, kind="stable").tolist()
+    assert ends.tolist() == [0, *np.cumsum(np.bincount(key, minlength=7))]
+
+
+@given(st.lists(st.integers(0, 4), max_size=20))
+def test_the_row_of_each_entry_is_numpys_repeat(lengths):
+    ends = np.cumsum([0, *lengths]).astype(np.int32)
+    assert joining.spread(ends).tolist() == np.repeat(np.arange(len(lengths)), lengths).tolist()
+
+
+@given(st.lists(st.lists(st.integers(0, 9), max_size=5), max_size=10))
+def test_with_itself_each_row_begins_with_its_own_place(rows):
+    ends = np.cumsum([0, *map(len, rows)]).astype(np.int32)
+    index = np.array([one for row in rows for one in row], np.int32)
+    bounds, longer = joining.with_self(ends, index)
+    found = [longer[start:end].tolist() for start, end in itertools.pairwise(bounds)]
+    assert found == [[place, *row] for place, row in enumerate(rows)]
+
+
+@given(
+    arrays.arrays(
+        np.int64, st.tuples(st.integers(0, 60), st.just(2)), elements=st.integers(0, 2**40)
+    )
+    | arrays.arrays(np.int64, st.tuples(st.integers(0, 60), st.just(2)), elements=st.integers(0, 3))
+)
+def test_kinds_are_numpys_unique_rows_as_they_appear(x):
+    kind, first = joining.find_kinds(x)
+    assert len(first) == len(np.unique(x, axis=0))
+    assert (np.diff(first) > 0).all()
+    assert np.array_equal(x[first][kind], x)
