@@ -17,7 +17,7 @@ _GPU = re.compile(
     re.IGNORECASE,
 )
 _NOISE = re.compile(r"\((r|tm|c)\)|processor|cpu|@.*|\d+-core|with .*", re.IGNORECASE)
-PACKAGES = ("torch", "torch-geometric", "numpy", "scipy", "scikit-learn")
+PACKAGES = ("torch", "torch-geometric", "numpy", "numba", "scipy", "scikit-learn")
 
 
 class Hardware(BaseModel):

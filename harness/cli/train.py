@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,11 +52,10 @@ def train(
     Example: ablate train --data my.jsonl --model gat --features phase1+swa --epochs 30
     """
     settings = load_config(flags)
-    import torch  # noqa: PLC0415 - takes seconds: keep --help quick
-
-    from harness.graphs.catalog import load  # noqa: PLC0415
+    from harness.graphs.catalog import load  # noqa: PLC0415 - takes seconds: keep --help quick
     from harness.graphs.splits import split_by_seed  # noqa: PLC0415
     from harness.matrix.plan import baseline_of  # noqa: PLC0415
+    from harness.process import set_up  # noqa: PLC0415
     from harness.result import FitSpec  # noqa: PLC0415
     from harness.training.fit import fit  # noqa: PLC0415
 
@@ -64,7 +64,7 @@ def train(
     arm = baseline_of(features)
     with building(console) as progress:
         graphs = load(settings.data, settings.data_root, progress)
-    torch.set_num_threads(settings.threads)
+    set_up(settings.threads, os.environ)
     spec = FitSpec(
         graphs=graphs,
         split=split_by_seed(graphs.label, graphs.group, seed),

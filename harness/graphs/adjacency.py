@@ -116,6 +116,11 @@ class Neighbours:
         return Aggregation(self.into, None, self.out_of, None)
 
     @cached_property
+    def summed_with_self(self) -> Aggregation:
+        """The sum over incoming edges and the node itself."""
+        return Aggregation(self.into.with_self, None, self.out_of.with_self, None)
+
+    @cached_property
     def averaged(self) -> Aggregation:
         """The mean over incoming edges, 0 where there are none."""
         share = self.into.length.clamp(min=1).reciprocal()

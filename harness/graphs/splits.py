@@ -7,6 +7,7 @@ on one fixed split the error over seeds alone is half of the real one.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,14 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from harness.errors import DataError
+from harness.files import write_whole
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
+
+    from harness.graphs.dataset import PackedGraphs
 
 PROTOCOL = "stratified-group-60-20-20/1"
 _FOLDS = 5
@@ -60,3 +66,38 @@ def split_by_seed(label: NDArray[np.integer], group: NDArray[np.integer], seed: 
                 mend="use more data, or a finer group column",
             )
     return split
+
+
+def stored_split(graphs: PackedGraphs, seed: int, folder: Path) -> Split:
+    """The split of a data set by seed, kept in a folder since drawing it takes half a second.
+
+    A stored file that is damaged is replaced.
+
+    Raises:
+        DataError: if the data cannot be split.
+        OSError: if the folder cannot be written.
+    """
+    path = folder / f"split-{graphs.content[:32]}-{seed}"
+    part = _read_parts(path, len(graphs))
+    if part is None:
+        split = split_by_seed(graphs.label, graphs.group, seed)
+        part = np.zeros(len(graphs), np.uint8)
+        part[split.select], part[split.gate] = 1, 2
+        content = part.tobytes()
+        write_whole(path, hashlib.sha256(content).digest() + content)
+    train, select, gate = (np.flatnonzero(part == number) for number in range(3))
+    return Split(train, select, gate)
+
+
+def _read_parts(path: Path, graphs: int) -> NDArray[np.uint8] | None:
+    """The part of each graph; None if there is no such file or it is damaged."""
+    size = hashlib.sha256().digest_size
+    try:
+        if path.stat().st_size != size + graphs:
+            return None
+        stored = path.read_bytes()
+    except OSError:
+        return None
+    if hashlib.sha256(stored[size:]).digest() != stored[:size]:
+        return None
+    return np.frombuffer(stored, np.uint8, offset=size)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Status = Literal["finished", "error", "killed", "timeout"]
 
-PRELOAD = ("harness.matrix.worker", "harness.matrix.timing", "torch_geometric.nn")
+PRELOAD = ("harness.matrix.preload",)
 _LOG_TAIL = 4000
 
 

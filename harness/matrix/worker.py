@@ -12,16 +12,15 @@ from multiprocessing import connection, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from harness.errors import HarnessError
 from harness.graphs.dataset import open_folder
-from harness.graphs.splits import split_by_seed
+from harness.graphs.splits import stored_split
 from harness.hardware import describe
 from harness.matrix import locks
 from harness.matrix.spec import TrialSpec, engine_key
 from harness.matrix.store import Failure, GateScores, Store, TrialResult, gate_digest
 from harness.metrics import Confusion, auc, predict
+from harness.process import set_up
 from harness.registry import import_plugins
 from harness.result import FitSpec
 from harness.training.configuration import git_commit
@@ -119,17 +118,18 @@ def to_fit(spec: TrialSpec, data: Path, store: Store) -> FitSpec:
     graphs = open_folder(data)
     if graphs.info.content != spec.data:
         raise HarnessError("holds another data set than the trial's", where=str(data))
+    # What another engine measured, such as a learning rate, would not be these bits.
+    cache = store.cache / engine_key()
     return FitSpec(
         graphs=graphs,
-        split=split_by_seed(graphs.label, graphs.group, spec.seed),
+        split=stored_split(graphs, spec.seed, cache),
         model=spec.model_selection,
         arm=spec.features,
         settings=spec.settings,
         seed=spec.seed,
         device=spec.device,
         folder=store.work(spec.key),
-        # What another engine measured, such as a learning rate, would not be these bits.
-        cache=store.cache / engine_key(),
+        cache=cache,
         resume=True,
     )
 
@@ -167,7 +167,7 @@ def prepare(plugins: tuple[str, ...], threads: int) -> None:
     Raises:
         UsageError: if a plugin cannot be imported.
     """
-    torch.set_num_threads(threads)
+    set_up(threads, os.environ)
     import_plugins(plugins)
 
 

@@ -61,7 +61,7 @@ class FastGCN(_OnRows, GCNConv):  # type: ignore[misc]
     def on_rows(self, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None) -> torch.Tensor:
         """Multiply, then sum: the first layer multiplies each kind once."""
         out = aggregate(self.lin(x), rows.normalised, kinds)
-        return out if self.bias is None else out + self.bias
+        return out if self.bias is None else out.add_(self.bias)
 
 
 class FastSAGE(_OnRows, SAGEConv):  # type: ignore[misc]
@@ -74,12 +74,12 @@ class FastSAGE(_OnRows, SAGEConv):  # type: ignore[misc]
     def on_rows(self, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None) -> torch.Tensor:
         """Average, then multiply; of kinds, which are few, the other way round."""
         if kinds is None:
-            joined: torch.Tensor = self.lin_l(aggregate(x, rows.averaged)) + self.lin_r(x)
-            return joined
+            neighbours = self.lin_l(aggregate(x, rows.averaged))
+            return torch.addmm(neighbours, x.to(neighbours.dtype), self.lin_r.weight.t())
         weight, bias = self.lin_l.weight, self.lin_l.bias
-        neighbours = aggregate(nn.functional.linear(x, weight), rows.averaged, kinds)
+        summed = aggregate(nn.functional.linear(x, weight), rows.averaged, kinds)
         own = self.lin_r(x) if bias is None else self.lin_r(x) + bias
-        return neighbours + expand(at_least_fp32(own), kinds)
+        return summed + expand(at_least_fp32(own), kinds)
 
 
 class FastGIN(_OnRows, GINConv):  # type: ignore[misc]
@@ -103,6 +103,8 @@ class FastGIN(_OnRows, GINConv):  # type: ignore[misc]
         return hidden
 
     def _sum(self, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None) -> torch.Tensor:
+        if not isinstance(self.eps, nn.Parameter) and not self.eps:
+            return aggregate(x, rows.summed_with_self, kinds)
         own = (1 + self.eps) * (x if kinds is None else expand(x, kinds))
         return aggregate(x, rows.summed, kinds) + at_least_fp32(own)
 

@@ -10,7 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import DataError
-from harness.graphs.splits import split_by_seed
+from harness.graphs.splits import split_by_seed, stored_split
+from harness.testing import planted_graphs
 
 
 @st.composite
@@ -99,3 +100,35 @@ def test_the_split_is_the_same_in_every_process():
 def test_a_set_that_cannot_be_split_is_refused_with_its_numbers(label, group):
     with pytest.raises(DataError, match="needs at least 5 of each"):
         split_by_seed(label, group, 0)
+
+
+def same(split, other):
+    return all(
+        np.array_equal(getattr(split, part), getattr(other, part))
+        for part in ("train", "select", "gate")
+    )
+
+
+def test_a_stored_split_is_the_drawn_one_and_drawn_once(tmp_path, monkeypatch):
+    graphs = planted_graphs(100)
+    drawn = split_by_seed(graphs.label, graphs.group, 7)
+    assert same(stored_split(graphs, 7, tmp_path), drawn)
+    with monkeypatch.context() as patched:
+        patched.delattr("harness.graphs.splits.split_by_seed")
+        assert same(stored_split(graphs, 7, tmp_path), drawn)
+    assert not same(stored_split(graphs, 8, tmp_path), drawn)
+    assert not same(stored_split(planted_graphs(100, seed=1), 7, tmp_path), drawn)
+
+
+def flipped(kept):
+    return kept[:-1] + bytes([kept[-1] ^ 1])
+
+
+@pytest.mark.parametrize("damage", [lambda kept: kept[:-1], flipped, lambda _: b""])
+def test_a_damaged_stored_split_is_drawn_anew(tmp_path, damage):
+    graphs = planted_graphs(100)
+    wanted = stored_split(graphs, 7, tmp_path)
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(damage(path.read_bytes()))
+    assert same(stored_split(graphs, 7, tmp_path), wanted)
+    assert len(path.read_bytes()) == 32 + 100

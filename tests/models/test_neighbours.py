@@ -7,7 +7,7 @@ import torch
 
 from harness.models.neighbours import aggregate, expand
 
-AGGREGATIONS = ("summed", "averaged", "normalised")
+AGGREGATIONS = ("summed", "summed_with_self", "averaged", "normalised")
 
 
 def by_edges(x, aggregation):

@@ -1,0 +1,43 @@
+"""What the fork server imports: all that a trial needs, loaded and run once.
+
+Importing this module trains each built-in model on a handful of graphs, on purpose: compiled
+loops, layer templates and the optimizer are then there in every process that is forked off, which
+saves a trial half a second. The fork server offers no other moment for it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import torch
+
+import harness.matrix.timing
+import harness.matrix.worker  # noqa: F401 - the entry points of the forked processes
+from harness.graphs.dataset import save
+from harness.graphs.splits import split_by_seed
+from harness.models import MODELS
+from harness.result import FitSpec
+from harness.selection import Selection
+from harness.settings import TrainingSettings
+from harness.testing.data import planted_graphs
+from harness.training.fit import fit
+
+_GRAPHS = 64
+
+
+def rehearse() -> None:
+    """Train the built-in models for an epoch on planted data, stored as real data is."""
+    with tempfile.TemporaryDirectory(prefix="gnn-ablation-preload-") as folder:
+        graphs = save(planted_graphs(_GRAPHS), Path(folder) / "data")
+        split = split_by_seed(graphs.label, graphs.group, 0)
+        settings = TrainingSettings(epochs=1)
+        for name, entry in MODELS:
+            if entry.make.__module__.startswith("harness.models."):
+                fit(FitSpec(graphs, split, Selection(name), settings=settings))
+
+
+# With a GPU, autograd starts threads, and a process that has some must not be forked.
+if not torch.cuda.is_available():
+    torch.set_num_threads(1)
+    rehearse()

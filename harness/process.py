@@ -1,0 +1,45 @@
+"""How a process is set up to train: its threads, and how it keeps freed memory."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ALLOCATOR = "ABLATION_ALLOCATOR"
+
+# From glibc's malloc.h; its mallopt(3) explains each.
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
+_MOST = (1 << 31) - 1
+_CHUNK = 64 << 20
+
+
+def set_up(threads: int, environment: Mapping[str, str]) -> None:
+    """Set this process up for one training.
+
+    Args:
+        threads: of torch's kernels.
+        environment: where ``ABLATION_ALLOCATOR=system`` leaves the allocator as it is.
+    """
+    torch.set_num_threads(threads)
+    if environment.get(ALLOCATOR, "") != "system":
+        keep_freed_memory()
+
+
+def keep_freed_memory() -> bool:
+    """Let glibc keep what is freed for the next step, and say whether that was possible.
+
+    By default every activation of some MiB is mapped anew and given back within the step, and the
+    kernel clears its pages each time. Results do not depend on it. Elsewhere than on glibc
+    nothing happens.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    options = ((_MMAP_THRESHOLD, _MOST), (_TRIM_THRESHOLD, _MOST), (_TOP_PAD, _CHUNK))
+    return all(mallopt(option, value) == 1 for option, value in options)
