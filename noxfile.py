@@ -70,9 +70,22 @@ def ablation(session: nox.Session) -> None:
 
 @nox.session
 def benchmark(session: nox.Session) -> None:
-    """Profile speed with pytest-benchmark."""
+    """Profile speed: pytest-benchmark first, then the engine against PyG alone.
+
+    ``nox -s benchmark -- ARGS`` passes ARGS to pytest, such as --benchmark-compare or -k store;
+    ``nox -s benchmark -- --ratios ARGS`` makes the table of ratios alone, with its options.
+    """
     install(session, "test")
-    arguments = session.posargs or ["--benchmark-autosave", "--benchmark-columns=median,iqr,rounds"]
-    session.run(
-        "pytest", "benchmarks", "--benchmark-enable", "--benchmark-only", *arguments, env=ONE_THREAD
-    )
+    words = list(session.posargs)
+    if "--ratios" not in words:
+        session.run(
+            "pytest", "benchmarks", "--benchmark-enable", "--benchmark-only",
+            "--benchmark-autosave", "--benchmark-timer=time.process_time",
+            "--benchmark-columns=median,iqr,rounds",
+            # Nothing stored to compare with, or another machine's figures, is no failure.
+            "-W", "default::pytest_benchmark.logger.PytestBenchmarkWarning", *words,
+            env=ONE_THREAD,
+        )  # fmt: skip
+        words = []
+    options = [word for word in words if word != "--ratios"]
+    session.run("python", "-m", "benchmarks", "ratios", *options, env=ONE_THREAD)

@@ -13,7 +13,7 @@ from harness.graphs.batch import collate
 @pytest.mark.benchmark(group="collate 64 graphs")
 def test_packed(benchmark, graphs):
     index = np.random.default_rng(0).permutation(len(graphs))[:64]
-    benchmark(collate, graphs, index, graphs.adjacency)
+    benchmark(collate, graphs, index)
 
 
 @pytest.mark.benchmark(group="collate 64 graphs")
