@@ -12,6 +12,7 @@ from harness.errors import DataError, UsageError, first_problem
 from harness.files import read_json, write_json
 from harness.gates.policy import Policy
 from harness.graphs.catalog import load
+from harness.graphs.splits import split_by_seed
 from harness.hardware import available_cores, describe
 from harness.matrix.campaign import Campaign
 from harness.matrix.judge import Judge, Results
@@ -109,6 +110,7 @@ def prepare(config: RunConfig, progress: Progress) -> Ablation:
     folders = {}
     for text in split_list(config.data):
         graphs, folder = load_stored(text, config.data_root, progress)
+        _check_that_it_splits(graphs, text)
         folders[graphs.content] = folder
         data[graphs.content] = (
             DataSet(
@@ -139,6 +141,18 @@ def prepare(config: RunConfig, progress: Progress) -> Ablation:
     judge = Judge(plan, store, Results(store, folders))
     jobs = config.jobs or max(1, available_cores() // config.threads)
     return Ablation(plan, store, judge, plugins, jobs, config.timeout)
+
+
+def _check_that_it_splits(graphs: PackedGraphs, text: str) -> None:
+    """Raise now what every trial would fail with.
+
+    Raises:
+        DataError: if the data cannot be split, naming them.
+    """
+    try:
+        split_by_seed(graphs.label, graphs.group, seed=0)
+    except DataError as error:
+        raise DataError(error.what, where=text, mend=error.mend) from error
 
 
 def load_stored(text: str, root: Path, progress: Progress) -> tuple[PackedGraphs, Path]:

@@ -115,6 +115,14 @@ def test_two_owners_of_a_slot_stop_the_run_before_anything_trains(ablate, data, 
     assert not (tmp_path / ".ablation" / "results").exists()
 
 
+def test_data_that_cannot_be_split_stop_the_run_before_anything_trains(ablate, tmp_path):
+    save(planted_graphs(8), tmp_path / "few")
+    done = ablate("run", "--data", "few", code=2)
+    assert "error: few: " in done.stderr
+    assert "a split needs at least 5 of each" in done.stderr
+    assert not (tmp_path / ".ablation" / "results" / "trials").exists()
+
+
 def test_a_whole_run_writes_its_verdict_and_a_report_repeats_it(process, data, tmp_path):
     arguments = (
         "run", "--plugins", PLUGIN, "--features", "planted_constant", "--models", "gcn",
