@@ -49,7 +49,7 @@ class RunConfig(BaseSettings):
 
     data: str = Field("inverted_guard", description="data sets: selections or paths, by commas")
     features: str = Field("all", description="features to judge, by commas; all: each by itself")
-    models: str = Field("gcn,gat,sage", description="models, by commas")
+    models: str = Field("gcn,sage,gat", description="models, by commas")
     baseline: str = Field("phase1", description="phase1, plain, or features joined by +")
     seeds: int = Field(10, ge=3, le=20, description="pairs of a cell at most")
     preset: Preset = Field(Preset.QUICK, description="quick (12 epochs) or full (40 epochs)")

@@ -226,25 +226,32 @@ class Judge:
     def progress(self, feature: PlannedFeature) -> Progress:
         """Replay a feature's rounds from the first on, as far as results are there.
 
-        All cells of a feature go in lockstep: a round is judged when every open cell has its
-        pair, and the first FAIL stops the feature. So the outcome follows from what the trials
-        found alone, not from the order in which they came.
+        All cells of a feature go in lockstep, one pair each a round, in the order of the plan;
+        the first FAIL stops the feature, and the cells after it keep the round before. So the
+        outcome follows from what the trials found alone, not from the order in which they came,
+        and a cheap model that stands first spares the others their last round.
         """
-        states: list[CellState | None] = [None] * len(feature.cells)
+        states = [self.cell(feature, planned, 0) for planned in feature.cells]
         rounds = 0
         while True:
             rounds += 1
-            states = [
-                state if state is not None and state.closed else self.cell(feature, planned, rounds)
-                for state, planned in zip(states, feature.cells, strict=True)
-            ]
-            known = [state for state in states if state is not None]
-            wanted = tuple(dict.fromkeys(key for state in known for key in state.wanted))
+            wanted: list[str] = []
+            for place, planned in enumerate(feature.cells):
+                if rounds > 1 and states[place].closed:
+                    continue
+                state = self.cell(feature, planned, rounds)
+                if wanted and not state.wanted:
+                    continue
+                wanted += state.wanted
+                states[place] = state
+                if wanted or self.plan.all_gates:
+                    continue
+                if state.cell.verdict is Verdict.FAIL:
+                    return Progress(rounds, tuple(states), (), done=True)
             if wanted:
-                return Progress(rounds, tuple(known), wanted, done=False)
-            failed = any(state.cell.verdict is Verdict.FAIL for state in known)
-            if all(state.closed for state in known) or (failed and not self.plan.all_gates):
-                return Progress(rounds, tuple(known), (), done=True)
+                return Progress(rounds, tuple(states), tuple(dict.fromkeys(wanted)), done=False)
+            if all(state.closed for state in states):
+                return Progress(rounds, tuple(states), (), done=True)
 
     def verdict(self, feature: PlannedFeature, progress: Progress | None = None) -> FeatureVerdict:
         """The feature's verdict after the rounds it has come through."""

@@ -45,7 +45,7 @@ def test_a_large_gain_passes_f1_and_goes_on_to_ten_clean_runs(make_judge, write_
     assert cell.verdict is not Verdict.PASS, "the time gate has not been measured"
 
 
-def test_the_first_fail_stops_the_other_cells_at_the_same_round(make_judge, write_trial):
+def test_the_first_fail_stops_the_cells_before_it_at_the_same_round(make_judge, write_trial):
     judge = make_judge("amp", models="gcn,sage", budget=10)
 
     def rule(seed, model, candidate):
@@ -57,6 +57,23 @@ def test_the_first_fail_stops_the_other_cells_at_the_same_round(make_judge, writ
     assert verdict.verdict is Verdict.FAIL
     rounds = {len(cell.f1.evidence.seeds) for cell in verdict.cells}
     assert rounds == {3}
+
+
+def test_a_fail_spares_the_cells_after_it_their_last_pair(make_judge, write_trial):
+    judge = make_judge("amp", models="gcn,sage", budget=10)
+
+    def rule(seed, model, candidate):
+        worse = candidate and model == "gcn"
+        return {"wrong": 12 if worse else seed % 3}
+
+    feature = judge.plan.features[0]
+    _fill(judge, write_trial, rule)
+    before = judge.verdict(feature).to_json()
+    assert [len(cell.f1.evidence.seeds) for cell in judge.verdict(feature).cells] == [3, 2]
+    for key in (feature.cells[1].baseline[2], feature.cells[1].candidate[2]):
+        if not judge.results.has(key):
+            write_trial(judge, key)
+    assert judge.verdict(feature).to_json() == before
 
 
 def test_later_results_change_nothing(make_judge, write_trial):
