@@ -11,11 +11,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -40,6 +41,43 @@ PRESETS: dict[Preset, dict[str, Any]] = {
     Preset.QUICK: {"epochs": 12},
     Preset.FULL: {"epochs": 40, "patience": 10},
 }
+
+
+class BudgetValues(BaseModel):
+    """Limits of a feature's complexity; None leaves one at its default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    lines: int | None = Field(None, ge=0, le=1_000_000, description="logical lines of its file")
+    cognitive: int | None = Field(
+        None, ge=0, le=1_000_000, description="cognitive complexity of its file"
+    )
+    hooks: int | None = Field(None, ge=0, le=100, description="hooks that it overrides")
+    dependencies: int | None = Field(
+        None, ge=0, le=1000, description="packages that it adds to the project's own"
+    )
+    factor: float | None = Field(
+        None, ge=1, le=100, description="times the F1 margin that a gain beyond budget must exceed"
+    )
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """The limits that are given, by name."""
+        given = {name: getattr(self, name) for name in BudgetValues.model_fields}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+class Override(BudgetValues):
+    """What one candidate is held to instead of the policy's margins and the common budget."""
+
+    margin: float | None = Field(None, ge=-1, le=1, description="F1 margin, 0.01 for one point")
+    max_ratio: float | None = Field(
+        None, gt=0, le=1000, description="ratio of training times that must not be reached"
+    )
+
+
+TABLES: dict[str, type[BudgetValues]] = {"complexity": BudgetValues, "overrides": Override}
+"""Settings that are tables of the file; they are no flags."""
 
 
 class RunConfig(BaseSettings):
@@ -80,6 +118,12 @@ class RunConfig(BaseSettings):
     )
     timing_epochs: int = Field(3, ge=1, le=1000, description="epochs of a timed visit")
     timing_blocks: int = Field(20, ge=3, le=20, description="timed blocks of a cell at most")
+    complexity: BudgetValues = Field(
+        BudgetValues(), description="complexity budget of every feature, a table"
+    )
+    overrides: dict[str, Override] = Field(
+        {}, description="margins and budgets of single features, a table each"
+    )
 
     @property
     def training(self) -> TrainingSettings:
@@ -128,12 +172,18 @@ def load_config(flags: Mapping[str, Any], file: Path | None = None) -> RunConfig
         return RunConfig(**{**below, **given})
     except ValidationError as error:
         name, what, value = first_problem(error)
+        unknown = error.errors()[0]["type"] == "extra_forbidden"
         raise UsageError(
-            f"{what} (it is {value!r})"
-            if name in RunConfig.model_fields
-            else f"there is no setting '{name}'",
+            f"there is no setting '{name}'" if unknown else f"{what} (it is {value!r})",
             where=_origin(name, given, environment, path),
             mend=_help(name),
+        ) from error
+    except SettingsError as error:
+        tables = sorted(PREFIX + name.upper() for name in environment.intersection(TABLES))
+        raise UsageError(
+            f"no table in JSON: {error}",
+            where=" or ".join(tables),
+            mend="""write for example {"lines": 200}""",
         ) from error
 
 
@@ -151,10 +201,14 @@ def _read(path: Path, *, wanted: bool) -> dict[str, Any]:
 def _origin(name: str, given: Mapping[str, Any], environment: set[str], path: Path) -> str:
     if name in given:
         return f"--{name.replace('_', '-')}"
-    return PREFIX + name.upper() if name in environment else f"{path}, entry '{name}'"
+    setting = name.partition(".")[0]
+    return PREFIX + setting.upper() if setting in environment else f"{path}, entry '{name}'"
 
 
 def _help(name: str) -> str:
+    setting = name.partition(".")[0]
+    if setting in TABLES:
+        return f"keys of a table of {setting}: {', '.join(TABLES[setting].model_fields)}"
     field = RunConfig.model_fields.get(name)
     if field is None:
         return f"settings are: {', '.join(sorted(RunConfig.model_fields))}"

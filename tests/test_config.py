@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 
-from harness.config import RunConfig, load_config
+from harness.config import BudgetValues, Override, RunConfig, load_config
 from harness.errors import UsageError
+from harness.gates.complexity import Budget
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +31,29 @@ def test_presets_are_defaults():
     assert load_config({"preset": "full", "epochs": "3"}).training.epochs == 3
 
 
+def test_margins_and_budgets_of_single_features_are_tables(tmp_path):
+    (tmp_path / "ablation.toml").write_text(
+        "[complexity]\nlines = 120\n[overrides.swa]\nmargin = 0.01\nmax_ratio = 1.3\nlines = 200\n"
+    )
+    found = load_config({})
+    assert found.complexity.limits == {"lines": 120}
+    swa = found.overrides["swa"]
+    assert (swa.margin, swa.max_ratio, swa.limits) == (0.01, 1.3, {"lines": 200})
+
+
+def test_an_error_in_a_table_names_the_keys_that_there_are(tmp_path):
+    (tmp_path / "ablation.toml").write_text("[overrides.swa]\nmargn = 1\n")
+    with pytest.raises(UsageError) as caught:
+        load_config({})
+    assert caught.value.exit_code == 2
+    assert all(name in caught.value.mend for name in Override.model_fields)
+
+
+def test_limits_have_the_names_that_the_gate_knows():
+    assert set(BudgetValues.model_fields) == {field.name for field in fields(Budget)}
+    assert all(field.description for field in Override.model_fields.values())
+
+
 def test_every_setting_is_described():
     assert all(field.description for field in RunConfig.model_fields.values())
 
@@ -41,6 +67,13 @@ def test_every_setting_is_described():
         ({}, None, "seeds = 1\n", "ablation.toml, entry 'seeds'"),
         ({}, None, "sedes = 5\n", "ablation.toml, entry 'sedes'"),
         ({}, None, "seeds = \n", "ablation.toml"),
+        ({}, None, "[overrides.swa]\nmargn = 1\n", "ablation.toml, entry 'overrides.swa.margn'"),
+        ({}, None, "[overrides.swa]\nmargin = 'x'\n", "entry 'overrides.swa.margin'"),
+        ({}, None, "[overrides.swa]\nmax_ratio = 0\n", "entry 'overrides.swa.max_ratio'"),
+        ({}, None, "[complexity]\nlines = -1\n", "entry 'complexity.lines'"),
+        ({}, None, "complexity = 3\n", "entry 'complexity'"),
+        ({}, ("ABLATION_COMPLEXITY", '{"lines": -1}'), None, "ABLATION_COMPLEXITY"),
+        ({}, ("ABLATION_COMPLEXITY", "lines"), None, "ABLATION_COMPLEXITY: no table in JSON"),
     ],
 )
 def test_an_error_says_where_the_value_came_from(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from harness.config import PREFIX, RunConfig
+from harness.config import PREFIX, TABLES, RunConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,9 +23,10 @@ def with_flags(
     """Decorate a command so that it takes the named fields as options, and gets them as a dict.
 
     The command's first parameter receives ``{name: value or None}``; its other parameters stay.
-    A flag that is not given is None, so that file and environment can speak.
+    A flag that is not given is None, so that file and environment can speak. Settings that are
+    tables are left to those two.
     """
-    wanted = tuple(names)
+    wanted = tuple(name for name in names if name not in TABLES)
 
     def decorate(command: Callable[..., R]) -> Callable[..., R]:
         own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]

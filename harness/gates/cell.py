@@ -37,16 +37,20 @@ class Cell:
         key: which cell.
         gates: results by the name of the gate; empty where nothing was run.
         required: names of the gates that must PASS; one that is missing was not measured.
+        reported: names of the gates whose answer is shown and changes no verdict.
     """
 
     key: CellKey
     gates: Mapping[str, GateResult] = field(default_factory=dict)
     required: tuple[str, ...] = (F1, COLLAPSE, "time")
+    reported: tuple[str, ...] = ()
 
     @property
     def answers(self) -> dict[str, Verdict]:
-        """The verdict of every gate, required or given."""
-        names = dict.fromkeys((*self.required, *self.gates))
+        """The verdict of every gate, required or given, save those that are reported alone."""
+        names = dict.fromkeys(
+            name for name in (*self.required, *self.gates) if name not in self.reported
+        )
         return {
             name: self.gates[name].verdict if name in self.gates else Verdict.NOT_MEASURED
             for name in names
@@ -101,8 +105,8 @@ class Cell:
             "gates": {
                 name: self.gates[name].to_json()
                 if name in self.gates
-                else {"verdict": answer.value}
-                for name, answer in self.answers.items()
+                else {"verdict": Verdict.NOT_MEASURED.value}
+                for name in dict.fromkeys((*self.answers, *self.gates))
             },
         }
 

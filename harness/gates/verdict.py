@@ -63,12 +63,18 @@ class FeatureVerdict:
             where += " alone, which says nothing about other kinds of hardware"
         return f"{self.verdict}: every gate passes in every cell, {where}"
 
+    @property
+    def overridden(self) -> str:
+        """What configuration changed, in words; empty where nothing."""
+        return f"overridden: {', '.join(self.rules.overrides)}" if self.rules.overrides else ""
+
     def to_json(self) -> dict[str, Json]:
         """The verdict as JSON data."""
         return {
             "verdict": self.verdict.value,
             "sentence": self.sentence,
             "reasons": list(self.reasons),
+            "overrides": list(self.rules.overrides),
             "rules": self.rules.to_json(),
             "across_hardware": self.across_hardware,
             "missing": [f"{key.model} on {key.data}, {key.hardware}" for key in self.missing],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from harness.errors import DataError, UsageError, first_problem
 from harness.files import read_json, write_json
+from harness.gates.complexity import USUAL
 from harness.gates.policy import Policy
 from harness.graphs.catalog import load
 from harness.graphs.splits import split_by_seed
@@ -17,6 +18,7 @@ from harness.hardware import available_cores, describe
 from harness.matrix.campaign import Campaign
 from harness.matrix.judge import Judge, Results
 from harness.matrix.local import LocalExecutor
+from harness.matrix.overrides import read_overrides
 from harness.matrix.plan import (
     DataSet,
     Plan,
@@ -101,6 +103,7 @@ def prepare(config: RunConfig, progress: Progress) -> Ablation:
         raise UsageError("no model is selected", where="--models", mend="name some: --models gcn")
     candidates = candidates_of(config.features)
     baseline = baseline_of(config.baseline)
+    overrides = read_overrides(config.overrides)
     # Building data can take a minute: what is wrong with the question is said before.
     for model in models:
         model_values(model)
@@ -134,6 +137,8 @@ def prepare(config: RunConfig, progress: Progress) -> Ablation:
         all_gates=config.all_gates,
         hardware=hardware,
         required_hardware=split_list(config.hardware) or [hardware.kind],
+        complexity=replace(USUAL, **config.complexity.limits),
+        overrides=overrides,
     )
     plan = make_plan(asked, data)
     store = Store(config.out)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.gates.benefit import judge_benefit
 from harness.gates.cell import Cell, CellKey, judge_runs
 from harness.gates.collapse import CLEAN_RUNS, Outcome, partial_collapses
+from harness.gates.complexity import COMPLEXITY, judge_complexity
 from harness.gates.f1 import Pair, Predictions
-from harness.gates.policy import Rules, rules_for
+from harness.gates.policy import GAIN, Policy, Rules, rules_for
 from harness.gates.time import judge_time, log_ratios
 from harness.gates.verdict import FeatureVerdict, judge_feature
 from harness.gates.words import Verdict
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from harness.gates.complexity import ComplexityResult
+    from harness.gates.f1_gate import F1Result
     from harness.gates.words import GateResult
     from harness.matrix.plan import Plan, PlannedCell, PlannedFeature
     from harness.matrix.store import Failure, Store, TrialResult
@@ -81,7 +84,8 @@ class CellState:
         cell: its gates' answers.
         wanted: keys of the trials that its next step needs, baseline first.
         problem: the failure that keeps it from being measured, or None.
-        f1_open: whether another pair may still decide the F1 gate.
+        f1_open: whether another pair may still decide the F1 gate, or show the gain that a
+            feature over its complexity budget needs.
         runs_open: whether another clean candidate run is still needed.
     """
 
@@ -132,7 +136,18 @@ class Judge:
 
     def rules(self, feature: PlannedFeature) -> Rules:
         """What a feature is held to."""
-        return rules_for(feature.claim, self.plan.policy)
+        changed = feature.override
+        return rules_for(
+            feature.claim,
+            self.plan.policy,
+            margin=changed.margin,
+            max_ratio=changed.max_ratio,
+            complexity=replace(self.plan.complexity, **changed.limits),
+        )
+
+    def under(self, policy: Policy) -> Judge:
+        """A judge of the same results by another policy."""
+        return replace(self, plan=self.plan.model_copy(update={"policy": policy}))
 
     def cell(self, feature: PlannedFeature, planned: PlannedCell, rounds: int) -> CellState:
         """Judge a cell on its first ``rounds`` pairs, as far as they are there.
@@ -143,20 +158,22 @@ class Judge:
         rules = self.rules(feature)
         key = CellKey(planned.model, self.plan.data[planned.data].name, planned.hardware)
         if not planned.here:
-            empty = Cell(key, required=rules.gates)
+            empty = Cell(key, required=rules.gates, reported=rules.reported)
             return CellState(empty, f1_open=False, runs_open=False)
         seeds = self._seeds(planned, rounds)
         for one in seeds:
             for trial in (planned.baseline[one], planned.candidate[one]):
                 if trial in self.failed and not self.results.has(trial):
                     problem = self.store.failure(trial)
-                    empty = Cell(key, required=rules.gates)
+                    empty = Cell(key, required=rules.gates, reported=rules.reported)
                     return CellState(empty, problem=problem, f1_open=False, runs_open=False)
         paired, pairs = self._paired(planned, seeds)
         candidate = [self.results.outcome(planned.candidate[seed]) for seed in paired]
         baseline = [self.results.outcome(planned.baseline[seed]) for seed in paired]
         f1, collapse = judge_runs(candidate, baseline, pairs, rules, budget=self.plan.budget)
         f1_open = f1.verdict is Verdict.INCONCLUSIVE and f1.decision.n < self.plan.budget
+        size = self._complexity(feature, f1, rules)
+        f1_open |= size is not None and size.judged and size.open
         if collapse.invalid_baseline or collapse.verdict is Verdict.FAIL:
             f1_open = False
         runs_open = (
@@ -173,10 +190,21 @@ class Judge:
         gates: dict[str, GateResult] = {}
         if paired:
             gates = {"f1": f1, "collapse": collapse}
+            gates |= {} if size is None else {COMPLEXITY: size}
         gates |= self._timed(planned, rules)
         return CellState(
-            Cell(key, gates=gates, required=rules.gates),
+            Cell(key, gates=gates, required=rules.gates, reported=rules.reported),
             wanted=tuple(wanted), f1_open=f1_open, runs_open=runs_open,
+        )  # fmt: skip
+
+    def _complexity(
+        self, feature: PlannedFeature, f1: F1Result, rules: Rules
+    ) -> ComplexityResult | None:
+        if feature.complexity is None or rules.complexity is None:
+            return None
+        return judge_complexity(
+            feature.complexity, rules.complexity, f1, GAIN,
+            pairs=self.plan.budget, judged=COMPLEXITY in rules.gates,
         )  # fmt: skip
 
     def _seeds(self, planned: PlannedCell, rounds: int) -> list[int]:

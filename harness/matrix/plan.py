@@ -7,16 +7,20 @@ trials of the baseline arm serve every feature.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
+from harness.config import Override
 from harness.errors import UsageError
 from harness.feature import FEATURES, make_arm
+from harness.gates.complexity import USUAL, Budget, Measures
 from harness.gates.policy import Policy
 from harness.hashing import content_key
+from harness.matrix.measures import measure
+from harness.matrix.overrides import override_of
 from harness.matrix.spec import TrialSpec, make_spec
 from harness.matrix.timing import TimingSettings
 from harness.models import DataShape, make_model
@@ -68,6 +72,8 @@ class PlannedFeature(BaseModel):
         claim: of its feature; of the first where several are joined.
         reference: what the candidate arm lacks it from: ``baseline`` or ``baseline without it``.
         cells: one for each data set, model and kind of hardware.
+        complexity: measures of its files; None in plans that were laid out without them.
+        override: what it is held to instead of the policy's margins and the common budget.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,6 +82,8 @@ class PlannedFeature(BaseModel):
     claim: str
     reference: str
     cells: tuple[PlannedCell, ...]
+    complexity: Measures | None = None
+    override: Override = Override()
 
 
 class DataSet(BaseModel):
@@ -113,6 +121,7 @@ class Plan(BaseModel):
         features: the candidates, in the order in which they are taken.
         data: data sets by content hash.
         trials: every trial that may be needed, by key.
+        complexity: budget of every feature that has none of its own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -127,6 +136,7 @@ class Plan(BaseModel):
     features: tuple[PlannedFeature, ...]
     data: dict[str, DataSet]
     trials: dict[str, TrialSpec]
+    complexity: Budget = USUAL
 
     @cached_property
     def models(self) -> tuple[str, ...]:
@@ -193,6 +203,8 @@ class Question:
         all_gates: whether every gate is measured even where one has failed.
         hardware: this machine.
         required_hardware: kinds that the verdict needs.
+        complexity: complexity budget of a feature.
+        overrides: from ``read_overrides``.
     """
 
     candidates: Sequence[tuple[Selection, ...]]
@@ -205,6 +217,8 @@ class Question:
     all_gates: bool
     hardware: Hardware
     required_hardware: Sequence[str]
+    complexity: Budget = USUAL
+    overrides: Mapping[str, Override] = field(default_factory=dict)
 
 
 def make_plan(asked: Question, data: Mapping[str, tuple[DataSet, PackedGraphs]]) -> Plan:
@@ -234,6 +248,7 @@ def make_plan(asked: Question, data: Mapping[str, tuple[DataSet, PackedGraphs]])
         features=tuple(features),
         data=datasets,
         trials=trials,
+        complexity=asked.complexity,
     )
 
 
@@ -255,12 +270,15 @@ def _feature(
                 _cell(keys, str(model), content, kind, asked)
                 for kind in asked.required_hardware
             ]  # fmt: skip
+    named = _named(arm, candidate)
     inside = len(reference) < len(asked.baseline)
     return PlannedFeature(
-        name=write(tuple(feature.selection() for feature in _named(arm, candidate))),
+        name=write(tuple(feature.selection() for feature in named)),
         claim=FEATURES.get(candidate[0].name).claim.value,
         reference="baseline without it" if inside else "baseline",
         cells=tuple(cells),
+        complexity=measure([type(feature) for feature in named]),
+        override=override_of(named, asked.overrides),
     )
 
 

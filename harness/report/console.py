@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.gates.words import Verdict
-from harness.report.rows import cell_row, figure_rows, said
+from harness.report.rows import cell_row, complexity_line, figure_rows, said
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,6 +28,11 @@ def show(summary: Summary, console: Console) -> None:
     console.print(_cells(summary))
     for one in summary.features:
         console.print(_verdict_line(one))
+        size = complexity_line(one)
+        if size:
+            console.print(Text(f"  {size}", style="dim"))
+        if one.other is not None:
+            console.print(Text(f"  {one.other.sentence}", style="dim"))
     console.print()
     table = Table(
         title="What the baseline is worth", title_justify="left", box=None, padding=(0, 1)
@@ -86,6 +91,5 @@ def _verdict_line(one: FeatureSummary) -> Text:
     line = Text()
     line.append(f"{said(one.word)} ", style=STYLES[one.word])
     line.append(one.planned.name, style="bold")
-    why = "; ".join((*one.problems, *one.verdict.reasons)) or one.verdict.sentence
-    line.append(f" ({one.planned.claim}): {why}")
+    line.append(f" ({one.planned.claim}): {one.why}")
     return line

@@ -8,11 +8,14 @@ from tabulate import tabulate
 
 from harness.report.rows import (
     CELL_HEADERS,
+    COMPLEXITY_HEADERS,
     FEATURE_HEADERS,
     FIGURE_HEADERS,
     cell_rows,
+    complexity_rows,
     feature_rows,
     figure_rows,
+    other_lines,
     said,
 )
 
@@ -27,6 +30,11 @@ _READING = (
     "fails when *at most* falls below it. Time is total training time, with over without."
 )
 
+_SIZES = (
+    "Each measure stands beside its limit; beyond one, the gain must exceed a multiple of the "
+    "margin. Points of F1 per 100 logical lines are the cell's gain and its bounds, divided."
+)
+
 
 def to_markdown(summary: Summary) -> str:
     """The whole report; text that comes from outside is escaped."""
@@ -35,9 +43,13 @@ def to_markdown(summary: Summary) -> str:
         _preamble(summary),
         "## Features",
         _table(feature_rows(summary), FEATURE_HEADERS),
+        *_others(summary),
         "## Cells",
         _READING,
         _table(cell_rows(summary), CELL_HEADERS),
+        "## Complexity",
+        _SIZES,
+        _table(complexity_rows(summary), COMPLEXITY_HEADERS),
         "## What the baseline is worth",
         _table(figure_rows(summary.figures), FIGURE_HEADERS),
         *_warnings(summary),
@@ -86,6 +98,11 @@ def _warnings(summary: Summary) -> list[str]:
     if not found:
         return []
     return ["## Read with care", "\n".join(f"- {_escape(text)}" for text in dict.fromkeys(found))]
+
+
+def _others(summary: Summary) -> list[str]:
+    lines = other_lines(summary)
+    return ["\n".join(f"- {_escape(line)}" for line in lines)] if lines else []
 
 
 def _provenance(summary: Summary) -> str:

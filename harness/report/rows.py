@@ -5,19 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.gates.collapse import CollapseResult
+from harness.gates.complexity import COMPLEXITY, ComplexityResult
 from harness.gates.time import TimeResult
 from harness.gates.words import Verdict
 
 if TYPE_CHECKING:
     from harness.gates.cell import Cell
     from harness.gates.f1_gate import F1Result
-    from harness.report.summary import Figures, Summary
+    from harness.report.summary import FeatureSummary, Figures, Summary
 
 CELL_HEADERS = (
     "feature", "model", "data", "hardware", "verdict", "pairs", "F1 base", "F1 with",
     "gain", "at least", "at most", "sd", "collapses", "time", "time bounds",
 )  # fmt: skip
 FEATURE_HEADERS = ("feature", "claim", "compared with", "verdict", "why")
+COMPLEXITY_HEADERS = (
+    "feature", "model", "data", "hardware", "lines", "cognitive", "hooks", "new dependencies",
+    "points per 100 lines", "from", "to", "complexity",
+)  # fmt: skip
 FIGURE_HEADERS = ("data", "model", "seeds", "baseline F1", "always vulnerable", "regression")
 MISSING = "-"
 
@@ -30,7 +35,7 @@ def feature_rows(summary: Summary) -> list[list[str]]:
             one.planned.claim,
             one.planned.reference,
             said(one.word),
-            "; ".join((*one.problems, *one.verdict.reasons)) or one.verdict.sentence,
+            one.why,
         ]
         for one in summary.features
     ]
@@ -51,6 +56,42 @@ def cell_row(cell: Cell) -> list[str]:
         cell.key.model, cell.key.data, cell.key.hardware, said(cell.verdict),
         *_f1(cell.f1), _collapse(cell), *_time(cell),
     ]  # fmt: skip
+
+
+def complexity_line(one: FeatureSummary) -> str:
+    """A candidate's size once, and its gain by size for every cell; empty where not known."""
+    found = _complexities(one)
+    if not found:
+        return ""
+    gains = [f"{cell.key.model} {result.gain}" for cell, result in found if result.gain]
+    return "; ".join((found[0][1].size, *gains))
+
+
+def complexity_rows(summary: Summary) -> list[list[str]]:
+    """One row a cell whose complexity is known: ``COMPLEXITY_HEADERS``, measures beside limits."""
+    rows = []
+    for one in summary.features:
+        for cell, result in _complexities(one):
+            where = (cell.key.model, cell.key.data, cell.key.hardware)
+            sizes = [f"{value} of {limit}" for value, limit in result.limits.values()]
+            per = [MISSING if value is None else f"{value:+.1f}" for value in result.per_100_lines]
+            word = said(result.verdict) if result.judged else "reported"
+            rows.append([one.planned.name, *where, *sizes, *per, word])
+    return rows
+
+
+def _complexities(one: FeatureSummary) -> list[tuple[Cell, ComplexityResult]]:
+    found = [(cell, cell.gates.get(COMPLEXITY)) for cell in one.verdict.cells]
+    return [(cell, result) for cell, result in found if isinstance(result, ComplexityResult)]
+
+
+def other_lines(summary: Summary) -> list[str]:
+    """What the other policy would say, one line a candidate."""
+    return [
+        f"{one.planned.name} {one.other.sentence}"
+        for one in summary.features
+        if one.other is not None
+    ]
 
 
 def figure_rows(figures: tuple[Figures, ...]) -> list[list[str]]:

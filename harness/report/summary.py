@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import ExitCode
 from harness.gates.words import Verdict
 from harness.matrix.references import PART, name_of
+from harness.report.other import OtherPolicy, other_policy
 
 if TYPE_CHECKING:
     from harness.gates.verdict import FeatureVerdict
@@ -35,12 +36,21 @@ class FeatureSummary:
         verdict: what the gates say.
         progress: how far its quality runs came.
         problems: failures that kept cells from being measured, one sentence each.
+        other: what the other policy would say.
     """
 
     planned: PlannedFeature
     verdict: FeatureVerdict
     progress: Progress
     problems: tuple[str, ...]
+    other: OtherPolicy | None = None
+
+    @property
+    def why(self) -> str:
+        """The verdict's reasons in one sentence, with what configuration changed."""
+        said = "; ".join((*self.problems, *self.verdict.reasons)) or self.verdict.sentence
+        changed = self.verdict.overridden
+        return f"{said} ({changed})" if changed else said
 
     @property
     def word(self) -> Verdict:
@@ -141,6 +151,7 @@ class Summary:
                     "reference": one.planned.reference,
                     "rounds": one.progress.rounds,
                     "problems": list(one.problems),
+                    "other_policy": None if one.other is None else one.other.to_json(),
                 }
                 for one in self.features
             },
@@ -167,7 +178,9 @@ def summarise(judge: Judge) -> Summary:
             for state in progress.states
             if state.problem is not None
         )
-        features.append(FeatureSummary(planned, verdict, progress, problems))
+        features.append(
+            FeatureSummary(planned, verdict, progress, problems, other_policy(judge, planned))
+        )
         for cell in planned.cells:
             for keys in (cell.baseline, cell.candidate):
                 read |= {key for key in keys[: progress.rounds] if judge.results.has(key)}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from harness.errors import UsageError
+from harness.gates.complexity import Budget
 from harness.gates.policy import Policy, rules_for
 
 CLAIMS = ("quality", "speed", "memory", "insight", "scale")
@@ -16,7 +17,7 @@ CLAIMS = ("quality", "speed", "memory", "insight", "scale")
 def test_the_roadmap_asks_every_feature_for_two_points(claim: str):
     rules = rules_for(claim)
     assert (rules.margin, rules.neutral, rules.benefit, rules.max_ratio) == (0.02, False, None, 1.2)
-    assert rules.gates == ("f1", "collapse", "time")
+    assert rules.gates == ("f1", "collapse", "time", "complexity")
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,22 @@ def test_an_override_is_printed():
     assert "overridden: F1 margin +0.03 for +0.02, time ratio 1.5 for 1.2" in rules.sentence
 
 
+def test_an_overridden_budget_is_printed():
+    rules = rules_for("quality", complexity=Budget(lines=200, factor=1.5))
+    assert rules.overrides == ("logical lines 200 for 150", "complexity factor 1.5 for 2")
+    assert "at most 200 logical lines" in rules.sentence
+    assert "or F1 better by more than 3 points" in rules.sentence
+
+
+def test_the_complexity_budget_is_the_roadmaps_and_reported_under_claims():
+    for claim in CLAIMS:
+        rules = rules_for(claim, Policy.CLAIMS)
+        assert rules.complexity == Budget()
+        assert rules.reported == ("complexity",)
+        assert "complexity" not in rules.gates
+        assert "logical lines" not in rules.sentence
+
+
 def test_a_value_that_is_the_rules_own_is_no_override():
     assert rules_for("quality", margin=0.02, max_ratio=1.2) == rules_for("quality")
 
@@ -51,7 +68,8 @@ def test_a_value_that_is_the_rules_own_is_no_override():
 def test_the_sentence_says_what_is_asked():
     assert rules_for("quality").sentence == (
         "F1 better by more than 2 points, training takes less than 1.2 times as long, "
-        "no collapse in 10 runs"
+        "no collapse in 10 runs, at most 150 logical lines, cognitive complexity 30, 8 hooks and "
+        "0 new dependencies or F1 better by more than 4 points"
     )
     assert rules_for("memory", Policy.CLAIMS).sentence == (
         "F1 at most 1 points worse, less peak memory than the baseline, "

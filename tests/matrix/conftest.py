@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.gates.complexity import USUAL
 from harness.gates.policy import Policy
 from harness.graphs.dataset import save
 from harness.hardware import describe
@@ -57,6 +58,8 @@ def make_judge(tmp_path, packed):
             all_gates=more.pop("all_gates", False),
             hardware=hardware,
             required_hardware=more.pop("hardware", None) or [hardware.kind],
+            complexity=more.pop("complexity", USUAL),
+            overrides=more.pop("overrides", {}),
         )
         dataset = DataSet(
             name="planted",
