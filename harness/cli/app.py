@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from harness.cli import data, listing, matrix, train
+from harness.cli import data, listing, matrix, merge, plan, train
 from harness.errors import ExitCode, HarnessError
 
 if TYPE_CHECKING:
@@ -36,7 +36,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("run")(matrix.run)
+app.command("plan")(plan.plan)
 app.command("report")(matrix.report)
+app.command("merge")(merge.merge)
 app.command("train")(train.train)
 app.command("features")(listing.features)
 app.command("models")(listing.models)

@@ -96,6 +96,17 @@ def prepare(config: RunConfig, progress: Progress) -> Ablation:
             trained then.
         OSError: if the output folder cannot be written.
     """
+    ablation = lay_out(config, progress)
+    write_json(config.out / PLAN, ablation.plan.model_dump(mode="json"))
+    return ablation
+
+
+def lay_out(config: RunConfig, progress: Progress) -> Ablation:
+    """Load or build the data and lay the plan out; the output folder is read and not written.
+
+    Raises:
+        HarnessError: if anything asked for is unknown, contradictory or unreadable.
+    """
     plugins = import_plugins(split_list(config.plugins))
     hardware = describe(config.device, config.threads)
     models = [parse_single(text) for text in split_list(config.models)]
@@ -142,7 +153,6 @@ def prepare(config: RunConfig, progress: Progress) -> Ablation:
     )
     plan = make_plan(asked, data)
     store = Store(config.out)
-    write_json(config.out / PLAN, plan.model_dump(mode="json"))
     judge = Judge(plan, store, Results(store, folders))
     jobs = config.jobs or max(1, available_cores() // config.threads)
     return Ablation(plan, store, judge, plugins, jobs, config.timeout)

@@ -254,17 +254,37 @@ class Judge:
     def progress(self, feature: PlannedFeature) -> Progress:
         """Replay a feature's rounds from the first on, as far as results are there.
 
-        All cells of a feature go in lockstep, one pair each a round, in the order of the plan;
-        the first FAIL stops the feature, and the cells after it keep the round before. So the
-        outcome follows from what the trials found alone, not from the order in which they came,
-        and a cheap model that stands first spares the others their last round.
+        The cells of a feature on one kind of hardware go in lockstep, one pair each a round, in
+        the order of the plan; the first FAIL stops them, and those after it keep the round before.
+        So the outcome follows from what the trials found alone, not from the order in which they
+        came, and a cheap model that stands first spares the others their last round. Kinds of
+        hardware do not wait for each other: a merged store holds one that is done beside one that
+        is not.
         """
-        states = [self.cell(feature, planned, 0) for planned in feature.cells]
+        kinds = dict.fromkeys(planned.hardware for planned in feature.cells)
+        parts = {
+            kind: self._replay(
+                feature, [planned for planned in feature.cells if planned.hardware == kind]
+            )
+            for kind in kinds
+        }
+        left = {kind: iter(part.states) for kind, part in parts.items()}
+        wanted = dict.fromkeys(key for part in parts.values() for key in part.wanted)
+        return Progress(
+            max((part.rounds for part in parts.values()), default=1),
+            tuple(next(left[planned.hardware]) for planned in feature.cells),
+            tuple(wanted),
+            done=all(part.done for part in parts.values()),
+        )
+
+    def _replay(self, feature: PlannedFeature, cells: Sequence[PlannedCell]) -> Progress:
+        """Replay the rounds of a feature's cells on one kind of hardware."""
+        states = [self.cell(feature, planned, 0) for planned in cells]
         rounds = 0
         while True:
             rounds += 1
             wanted: list[str] = []
-            for place, planned in enumerate(feature.cells):
+            for place, planned in enumerate(cells):
                 if rounds > 1 and states[place].closed:
                     continue
                 state = self.cell(feature, planned, rounds)

@@ -47,7 +47,7 @@ class PlannedCell(BaseModel):
         model: selection.
         data: content hash of the data set.
         hardware: canonical name.
-        here: whether this machine is of that hardware, so that the cell can be run.
+        here: whether the planning machine is of that hardware, so that the cell can be run.
         baseline: trial keys of the reference arm, by seed.
         candidate: trial keys of the candidate arm, by seed.
         timing: key of the cell's timed blocks.
@@ -108,6 +108,22 @@ class DataSet(BaseModel):
     notes: tuple[str, ...]
 
 
+class Source(BaseModel):
+    """A store that a merged one was made of.
+
+    Attributes:
+        folder: where it was.
+        hardware: kinds that its trials are of.
+        versions: of torch and PyG.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: str
+    hardware: tuple[str, ...]
+    versions: dict[str, str]
+
+
 class Plan(BaseModel):
     """Everything that a campaign will do, and all that a report needs beside the results.
 
@@ -122,6 +138,7 @@ class Plan(BaseModel):
         data: data sets by content hash.
         trials: every trial that may be needed, by key.
         complexity: budget of every feature that has none of its own.
+        sources: stores that it was merged of; empty where it is one machine's own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -137,6 +154,7 @@ class Plan(BaseModel):
     data: dict[str, DataSet]
     trials: dict[str, TrialSpec]
     complexity: Budget = USUAL
+    sources: tuple[Source, ...] = ()
 
     @cached_property
     def models(self) -> tuple[str, ...]:
@@ -307,7 +325,6 @@ def _cell(
 ) -> PlannedCell:
     baseline, candidate = keys
     here = kind == asked.hardware.kind
-    visits = asked.timing.model_dump(exclude={"blocks"})
     return PlannedCell(
         model=model,
         data=data,
@@ -315,5 +332,11 @@ def _cell(
         here=here,
         baseline=baseline if here else (),
         candidate=candidate if here else (),
-        timing=content_key([baseline[TIMING_SEED], candidate[TIMING_SEED], visits]),
+        timing=timing_key(baseline, candidate, asked.timing),
     )
+
+
+def timing_key(baseline: Sequence[str], candidate: Sequence[str], timing: TimingSettings) -> str:
+    """Key of a cell's timed blocks; how many there are at most is no part of it."""
+    visits = timing.model_dump(exclude={"blocks"})
+    return content_key([baseline[TIMING_SEED], candidate[TIMING_SEED], visits])

@@ -11,7 +11,7 @@
     work/<key>/                     checkpoints of trials in progress
     cache/                          what features keep for other runs
 
-Keys are content keys, so stores of several machines merge by copying.
+Keys are content keys, so that stores of several machines can be merged: `harness.matrix.merge`.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SCHEMA = 1
-_KEPT = ("metrics_history.csv", "diagnostics.json", "diagnostics.txt", "tensorboard")
-_MAX_GATE_BYTES = 1 << 30
+KEPT = ("metrics_history.csv", "diagnostics.json", "diagnostics.txt", "tensorboard")
+MAX_GATE_BYTES = 1 << 30
 
 
 class TrialResult(BaseModel):
@@ -216,7 +216,7 @@ class Store:
         with folder_written_whole(self._trial(key)) as draft:
             if gate is not None:
                 write_whole(draft / "gate.npz", gate.to_bytes())
-            for name in _KEPT:
+            for name in KEPT:
                 if (work / name).is_dir():
                     shutil.copytree(work / name, draft / name)
                 elif (work / name).exists():
@@ -261,7 +261,7 @@ _DELETE = "delete the trial's folder; it is run again when it is needed"
 
 
 def _checked(path: Path, digest: str) -> bytes:
-    if path.stat().st_size > _MAX_GATE_BYTES:
+    if path.stat().st_size > MAX_GATE_BYTES:
         raise ValueError("larger than 1 GiB")
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != digest:

@@ -107,10 +107,13 @@ def _others(summary: Summary) -> list[str]:
 
 def _provenance(summary: Summary) -> str:
     lines = [f"- data {key}: {_escape(one.source)}" for key, one in summary.plan.data.items()]
-    if summary.hardware is not None:
-        machine = summary.hardware
+    lines += [
+        f"- store {_escape(one.folder)}: {_escape(', '.join(one.hardware))}"
+        for one in summary.plan.sources
+    ]
+    for machine in summary.machines:
         versions = ", ".join(f"{name} {number}" for name, number in machine.versions.items())
-        lines.append(f"- {machine.kind}: {machine.name}, {machine.cores} cores, {machine.system}")
-        lines.append(f"- {versions}")
+        described = f"{machine.name}, {machine.cores} cores, {machine.system}; {versions}"
+        lines.append(f"- {_escape(machine.kind)}: {_escape(described)}")
     lines += [f"- commit {commit}" for commit in summary.commits]
     return "\n".join(lines)

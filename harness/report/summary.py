@@ -12,10 +12,13 @@ from harness.matrix.references import PART, name_of
 from harness.report.other import OtherPolicy, other_policy
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harness.gates.verdict import FeatureVerdict
     from harness.hardware import Hardware
     from harness.matrix.judge import Judge, Progress
     from harness.matrix.plan import Plan, PlannedFeature
+    from harness.matrix.store import TrialResult
 
 FIXED_DESIGN = 10
 
@@ -68,7 +71,7 @@ class Figures:
         data: name of the data set.
         model: selection of the model.
         seeds: splits that the means are over.
-        baseline: mean gate F1 of the baseline arm; spread is its standard deviation.
+        baseline: mean gate F1 of the baseline arm, of each seed over all hardware first.
         spread: standard deviation over seeds.
         always: mean F1 of calling every graph vulnerable.
         regression: mean F1 of logistic regression on bags of node types and tokens.
@@ -105,6 +108,7 @@ class Summary:
         figures: baselines beside their references.
         trials: trials that the verdicts read.
         hardware: of a finished trial, None before the first.
+        machines: every different description of hardware and versions among the trials.
         commits: git commits of the trials.
     """
 
@@ -115,6 +119,7 @@ class Summary:
     hardware: Hardware | None
     commits: tuple[str, ...]
     notes: tuple[str, ...] = field(default=())
+    machines: tuple[Hardware, ...] = field(default=())
 
     @property
     def verdict(self) -> Verdict:
@@ -158,6 +163,8 @@ class Summary:
             "figures": [vars(one) for one in self.figures],
             "data": {key: data.model_dump() for key, data in self.plan.data.items()},
             "hardware": None if self.hardware is None else self.hardware.model_dump(),
+            "machines": [one.model_dump() for one in self.machines],
+            "sources": [one.model_dump(mode="json") for one in self.plan.sources],
             "commits": list(self.commits),
         }
 
@@ -191,24 +198,32 @@ def summarise(judge: Judge) -> Summary:
         figures=_figures(judge),
         trials=len(read),
         hardware=results[0].hardware if results else None,
+        machines=_machines(results),
         commits=tuple(sorted({one.git_commit for one in results if one.git_commit})),
         notes=tuple(dict.fromkeys(note for one in judge.plan.data.values() for note in one.notes)),
     )
 
 
+def _machines(results: Sequence[TrialResult]) -> tuple[Hardware, ...]:
+    """Every different description, by kind of hardware."""
+    found = {one.hardware.model_dump_json(): one.hardware for one in results}
+    return tuple(found[text] for text in sorted(found))
+
+
 def _figures(judge: Judge) -> tuple[Figures, ...]:
     plan = judge.plan
-    found: dict[tuple[str, str], dict[int, float]] = {}
+    found: dict[tuple[str, str], dict[int, list[float]]] = {}
     for key, spec in plan.trials.items():
         if spec.arm == plan.baseline and judge.results.has(key):
             f1 = judge.results.result(key).f1
             if f1 is not None:
-                found.setdefault((spec.data, spec.model), {})[spec.seed] = f1
+                seeds = found.setdefault((spec.data, spec.model), {})
+                seeds.setdefault(spec.seed, []).append(f1)
     figures = []
     for (data, model), by_seed in found.items():
         stored = [judge.store.read(PART, name_of(data, seed)) for seed in by_seed]
         known = [record for record in stored if record is not None]
-        values = list(by_seed.values())
+        values = [statistics.fmean(over_hardware) for over_hardware in by_seed.values()]
         figures.append(
             Figures(
                 data=plan.data[data].name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 from harness.cli import main
 from harness.graphs.dataset import save
+from harness.hardware import describe
 from harness.testing import planted_graphs
 
 PLUGIN = Path(__file__).parents[1] / "matrix" / "planted_features.py"
@@ -71,7 +73,8 @@ def data(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", ["", "run", "report", "train", "features", "models", "data", "data info"]
+    "command",
+    ["", "run", "plan", "report", "merge", "train", "features", "models", "data", "data info"],
 )
 def test_every_command_explains_itself(ablate, command):
     out = ablate(*command.split(), "--help").stdout
@@ -101,6 +104,10 @@ def test_listings_and_cards(ablate):
         (["run", "--what"], "No such option"),
         (["report", "nowhere"], "there is no plan to report on"),
         (["features", "nothing"], "there is no feature 'nothing'"),
+        (["plan", "--features", "swaa"], "did you mean swa"),
+        (["merge", "nowhere", "--out", "out"], "there is no such folder"),
+        (["merge", ".", "--out", "out"], "there is no plan in it"),
+        (["merge", "."], "Missing option '--out'"),
     ],
 )
 def test_what_cannot_be_is_said_with_exit_code_2(ablate, arguments, says):
@@ -140,6 +147,36 @@ def test_a_whole_run_writes_its_verdict_and_a_report_repeats_it(process, data, t
     assert shown.stdout == done.stdout
     as_json = process("report", "out", "--format", "json", code=1)
     assert json.loads(as_json.stdout) == document
+
+
+def test_a_plan_says_what_a_run_takes_and_trains_no_ablation(process, data, tmp_path):
+    done = process(
+        "plan", "--plugins", PLUGIN, "--features", "planted_noop,swa", "--models", "gcn",
+        "--data", data, "--epochs", 2, "--seeds", 20, "--out", "out",
+    )  # fmt: skip
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert re.search(r"planted_noop +1 +20 +20 +6 +20 +40\n", done.stdout)
+    assert "60 trials; " in done.stdout
+    assert "s an epoch (probed)" in done.stdout
+    assert "sd of 0.02, which is assumed" in done.stdout
+    assert re.search(r"true \+3 points at sd 0.02 passes in 5\d % within 20 pairs", done.stdout)
+    assert not (tmp_path / "out").exists()
+
+
+def test_stores_are_merged_and_reported_on(process, data, tmp_path):
+    kinds = ",".join(describe("cpu", threads).kind for threads in (1, 2))
+    for threads in (1, 2):
+        process(
+            "run", "--plugins", PLUGIN, "--features", "planted_constant", "--models", "gcn",
+            "--baseline", "plain", "--data", data, "--epochs", 2, "--threads", threads,
+            "--hardware", kinds, "--out", f"out-{threads}", code=1,
+        )  # fmt: skip
+    done = process("merge", "out-1", "out-2", "--out", "all")
+    for threads, kind in enumerate(kinds.split(","), 1):
+        assert f"from {tmp_path.resolve() / f'out-{threads}'}: {kind}\n" in done.stdout
+    shown = process("report", "all", "--format", "markdown", code=1)
+    cells = [line for line in shown.stdout.splitlines() if line.startswith("| planted")]
+    assert all(any(kind in line for line in cells) for kind in kinds.split(","))
 
 
 def test_one_training_run(process, data, tmp_path):

@@ -113,3 +113,11 @@ class OwnSchedule(Feature):
     def scheduler(self, run: Run) -> Schedule:
         """The loop's own."""
         return run.default_schedule()
+
+
+@register
+class Insight(Feature):
+    """Do nothing, and claim no better F1 than nothing."""
+
+    name: ClassVar[str] = "planted_insight"
+    claim: ClassVar[Claim] = Claim.INSIGHT

@@ -1,0 +1,128 @@
+"""How long a trial takes: from stored trials, else from two epochs on a small part of the data."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from harness.graphs.dataset import open_folder
+from harness.graphs.splits import Split, split_by_seed
+from harness.matrix import locks
+from harness.process import set_up
+from harness.result import FitSpec
+from harness.training.fit import FitSession
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from harness.matrix.judge import Judge
+    from harness.matrix.spec import TrialSpec
+
+BATCHES: Final = 4
+_NEVER = 10**6
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds that training takes.
+
+    Attributes:
+        trial: of a whole trial.
+        epoch: of one epoch with its evaluation.
+        trials: stored trials that this is the median of; 0 if it was probed.
+    """
+
+    trial: float
+    epoch: float
+    trials: int = 0
+
+
+def stored_paces(judge: Judge) -> dict[tuple[str, str, tuple[str, ...]], Pace]:
+    """Paces of the plan's arms that the store has trials of, by (data, model, arm).
+
+    Raises:
+        StoreError: if a stored result is damaged.
+    """
+    found: dict[tuple[str, str, tuple[str, ...]], list[tuple[float, float]]] = {}
+    for key, spec in judge.plan.trials.items():
+        if judge.results.has(key):
+            result = judge.results.result(key)
+            seconds = result.wall_seconds, result.wall_seconds / max(result.epochs, 1)
+            found.setdefault((spec.data, spec.model, spec.arm), []).append(seconds)
+    return {
+        where: Pace(
+            statistics.median(trial for trial, _ in seconds),
+            statistics.median(epoch for _, epoch in seconds),
+            len(seconds),
+        )
+        for where, seconds in found.items()
+    }
+
+
+def probe_trial(spec: TrialSpec, folder: Path) -> Pace:
+    """Probe a trial in this process, beside other trials but never beside timed blocks.
+
+    Raises:
+        HarnessError: if the data cannot be opened, or the arm cannot be trained.
+    """
+    graphs = open_folder(folder)
+    set_up(spec.threads, os.environ)
+    fit = FitSpec(
+        graphs=graphs,
+        split=split_by_seed(graphs.label, graphs.group, spec.seed),
+        model=spec.model_selection,
+        arm=spec.features,
+        settings=spec.settings,
+        seed=spec.seed,
+        device=spec.device,
+    )
+    with locks.shared():
+        return probe(fit)
+
+
+def probe(spec: FitSpec, clock: Callable[[], float] = time.perf_counter) -> Pace:
+    """Train two epochs on a small part of the data; the second is scaled up to the whole.
+
+    The time before the first batch is taken as it is, since it does not grow with the data: a
+    range test of learning rates takes so many steps. A learning rate that later trials take from
+    the cache makes them faster than this says.
+
+    Args:
+        spec: the trial; nothing of it is written.
+        clock: wall seconds.
+    """
+    most = BATCHES * spec.settings.batch_size
+    label = spec.graphs.label
+    part = Split(
+        **{name: _spread(places, label, most) for name, places in vars(spec.split).items()}
+    )
+    settings = spec.settings.model_copy(
+        update={"epochs": max(spec.settings.epochs, 2), "patience": 0, "warmup_epochs": _NEVER}
+    )
+    session = FitSession(
+        replace(spec, split=part, settings=settings, folder=None, cache=None, resume=False), clock
+    )
+    session.run_epoch()
+    train = session.run_epoch() * len(spec.split.train) / len(part.train)
+    evaluation = session.run.history[-1].evaluation_seconds
+    evaluation *= len(spec.split.select) / len(part.select)
+    start = clock()
+    session.finish()
+    finish = (clock() - start) * len(spec.split.gate) / len(part.gate)
+    epoch = train + evaluation
+    return Pace(session.setup_seconds + spec.settings.epochs * epoch + finish, epoch)
+
+
+def _spread(places: NDArray[np.int64], label: NDArray[np.int8], most: int) -> NDArray[np.int64]:
+    """At most so many of the places, both classes in their proportion."""
+    by_label = places[np.argsort(label[places], kind="stable")]
+    chosen = np.unique(np.linspace(0, len(places) - 1, min(most, len(places))).astype(np.int64))
+    return np.sort(by_label[chosen])
