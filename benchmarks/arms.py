@@ -32,7 +32,6 @@ from harness.training.fit import FitSession
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
     from harness.graphs.dataset import PackedGraphs
     from harness.graphs.splits import Split
@@ -181,12 +180,7 @@ class ArmProcess:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.communicate()
 

@@ -20,6 +20,7 @@ from harness.matrix.judge import Judge, Results
 from harness.matrix.local import LocalExecutor
 from harness.matrix.overrides import read_overrides
 from harness.matrix.plan import (
+    PLAN_FILE,
     DataSet,
     Plan,
     Question,
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
     from harness.graphs.dataset import PackedGraphs
     from harness.graphs.sources import Progress
     from harness.matrix.events import Event
-
-PLAN = "plan.json"
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def prepare(config: RunConfig, progress: Progress) -> Ablation:
         OSError: if the output folder cannot be written.
     """
     ablation = lay_out(config, progress)
-    write_json(config.out / PLAN, ablation.plan.model_dump(mode="json"))
+    write_json(config.out / PLAN_FILE, ablation.plan.model_dump(mode="json"))
     return ablation
 
 
@@ -189,13 +188,13 @@ def open_stored(out: Path) -> Judge:
         DataError: if there is no plan in it, or it is damaged.
     """
     try:
-        plan = Plan.model_validate(read_json(out / PLAN))
+        plan = Plan.model_validate(read_json(out / PLAN_FILE))
     except ValidationError as error:
         field, what, _ = first_problem(error)
-        raise DataError.at(out / PLAN, what, field=field) from error
+        raise DataError.at(out / PLAN_FILE, what, field=field) from error
     except DataError as error:
         raise DataError.at(
-            out / PLAN, "there is no plan to report on", mend="run first: ablate run --out DIR"
+            out / PLAN_FILE, "there is no plan to report on", mend="run first: ablate run --out DIR"
         ) from error
     folders = {content: Path(data.folder) for content, data in plan.data.items()}
     store = Store(out)

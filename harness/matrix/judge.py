@@ -157,15 +157,14 @@ class Judge:
         """
         rules = self.rules(feature)
         key = CellKey(planned.model, self.plan.data[planned.data].name, planned.hardware)
+        empty = Cell(key, required=rules.gates, reported=rules.reported)
         if not planned.here:
-            empty = Cell(key, required=rules.gates, reported=rules.reported)
             return CellState(empty, f1_open=False, runs_open=False)
         seeds = self._seeds(planned, rounds)
         for one in seeds:
             for trial in (planned.baseline[one], planned.candidate[one]):
                 if trial in self.failed and not self.results.has(trial):
                     problem = self.store.failure(trial)
-                    empty = Cell(key, required=rules.gates, reported=rules.reported)
                     return CellState(empty, problem=problem, f1_open=False, runs_open=False)
         paired, pairs = self._paired(planned, seeds)
         candidate = [self.results.outcome(planned.candidate[seed]) for seed in paired]
@@ -193,7 +192,7 @@ class Judge:
             gates |= {} if size is None else {COMPLEXITY: size}
         gates |= self._timed(planned, rules)
         return CellState(
-            Cell(key, gates=gates, required=rules.gates, reported=rules.reported),
+            replace(empty, gates=gates),
             wanted=tuple(wanted), f1_open=f1_open, runs_open=runs_open,
         )  # fmt: skip
 
@@ -297,7 +296,7 @@ class Judge:
                 if state.cell.verdict is Verdict.FAIL:
                     return Progress(rounds, tuple(states), (), done=True)
             if wanted:
-                return Progress(rounds, tuple(states), tuple(dict.fromkeys(wanted)), done=False)
+                return Progress(rounds, tuple(states), tuple(wanted), done=False)
             if all(state.closed for state in states):
                 return Progress(rounds, tuple(states), (), done=True)
 

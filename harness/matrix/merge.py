@@ -26,15 +26,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import DataError, HarnessError, UsageError
+from harness.errors import DataError, HarnessError, StoreError, UsageError
 from harness.files import folder_written_whole, write_json, write_whole
 from harness.graphs import catalog
 from harness.graphs.dataset import open_folder
 from harness.matrix.inside import Inside
 from harness.matrix.join import join_plans
+from harness.matrix.plan import PLAN_FILE
 from harness.matrix.received import (
-    PLAN_FILE,
-    RESULT,
     read_blocks,
     read_failure,
     read_figures,
@@ -42,6 +41,7 @@ from harness.matrix.received import (
     read_trial,
 )
 from harness.matrix.references import PART, name_of
+from harness.matrix.store import RESULT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -99,28 +99,23 @@ def merge(folders: Sequence[Path], out: Path, data_root: Path) -> Merged:
     _check_folders(plans, out)
     joint = join_plans(known, _data_folders([plan for _, plan in known], data_root))
     # Whatever is wrong in any of the stores is found before the first byte is written.
-    for key in joint.trials:
-        _versions_of_trial(stores, joint, key)
-    names = _records(joint)
-    records = {name: _chosen(stores, *name) for name in names}
+    runs = {key: _runs_of_trial(stores, joint, key) for key in joint.trials}
+    records = {name: _chosen(stores, *name) for name in _records(joint)}
 
     twice, differing, added, trials = 0, [], 0, 0
-    for key in joint.trials:
-        found = _versions_of_trial(stores, joint, key)
+    for key, found in runs.items():
         if not found:
             continue
         trials += 1
-        digest = min(found)
-        outcomes = {_outcome(files) for files, _ in found.values()}
-        if len(outcomes) > 1:
+        if len({run.outcome for run in found}) > 1:
             differing.append(key)
-        elif sum(len(holders) for _, holders in found.values()) > 1:
+        elif len(found) > 1:
             twice += 1
-        files, holders = found[digest]
-        everyone = [one for _, having in found.values() for one in having]
-        added += out not in everyone
+        digest = min(run.digest for run in found)
+        holders = {run.store.root: run for run in found if run.digest == digest}
+        added += all(run.store.root != out for run in found)
         if out not in holders:
-            _write_trial(out, key, files)
+            _copy_trial(next(iter(holders.values())), joint, key, out)
         records.pop(("failures", key), None)
         (out / "failures" / f"{key}.json").unlink(missing_ok=True)
     for (part, name), value in records.items():
@@ -208,17 +203,28 @@ def _holds(folder: Path, content: str) -> bool:
     return True
 
 
-def _versions_of_trial(
-    stores: Iterable[Inside], plan: Plan, key: str
-) -> dict[str, tuple[dict[tuple[str, ...], bytes], list[Path]]]:
-    """The files of a trial, and the stores that have them, by their digest."""
-    spec = plan.trials[key]
-    found: dict[str, tuple[dict[tuple[str, ...], bytes], list[Path]]] = {}
+@dataclass(frozen=True)
+class _Run:
+    """A finished trial in one of the stores, by what its files say."""
+
+    store: Inside
+    digest: str
+    outcome: str
+
+
+def _runs_of_trial(stores: Iterable[Inside], plan: Plan, key: str) -> list[_Run]:
+    """Read a trial in every store that has it; of its files only the digest is kept."""
+    found = []
     for store in stores:
-        files = read_trial(store, spec, plan.data[spec.data].graphs)
+        files = _read(store, plan, key)
         if files is not None:
-            found.setdefault(_digest(files), (files, []))[1].append(store.root)
+            found.append(_Run(store, _digest(files), _outcome(files)))
     return found
+
+
+def _read(store: Inside, plan: Plan, key: str) -> dict[tuple[str, ...], bytes] | None:
+    spec = plan.trials[key]
+    return read_trial(store, spec, plan.data[spec.data].graphs)
 
 
 def _digest(files: dict[tuple[str, ...], bytes]) -> str:
@@ -235,7 +241,13 @@ def _outcome(files: dict[tuple[str, ...], bytes]) -> str:
     return json.dumps([result["gate_digest"], result["collapse"]], sort_keys=True)
 
 
-def _write_trial(out: Path, key: str, files: dict[tuple[str, ...], bytes]) -> None:
+def _copy_trial(run: _Run, plan: Plan, key: str, out: Path) -> None:
+    files = _read(run.store, plan, key)
+    if files is None or _digest(files) != run.digest:
+        raise StoreError(
+            "was changed while it was merged", where=run.store.path("trials", key),
+            mend="merge again when nothing writes to that store",
+        )  # fmt: skip
     folder = out / "trials" / key
     # A folder that is there is another run of the same trial, or what a link left behind.
     shutil.rmtree(folder, ignore_errors=True)

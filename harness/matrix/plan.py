@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 PHASE_1 = "class_weights+weighted_sampler+focal_loss+lr_finder"
 BASELINES = {"phase1": PHASE_1, "plain": ""}
 SPARE_SEEDS = 10
+PLAN_FILE = "plan.json"
 TIMING_SEED = 0
 
 

@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import os
 import statistics
+import tempfile
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from harness.graphs.dataset import open_folder
-from harness.graphs.splits import Split, split_by_seed
+from harness.graphs.splits import Split
 from harness.matrix import locks
+from harness.matrix.store import Store
+from harness.matrix.timing import without_stops
+from harness.matrix.worker import to_fit
 from harness.process import set_up
-from harness.result import FitSpec
 from harness.training.fit import FitSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from harness.matrix.judge import Judge
     from harness.matrix.spec import TrialSpec
+    from harness.result import FitSpec
 
 BATCHES: Final = 4
-_NEVER = 10**6
 
 
 @dataclass(frozen=True)
@@ -73,19 +75,9 @@ def probe_trial(spec: TrialSpec, folder: Path) -> Pace:
     Raises:
         HarnessError: if the data cannot be opened, or the arm cannot be trained.
     """
-    graphs = open_folder(folder)
     set_up(spec.threads, os.environ)
-    fit = FitSpec(
-        graphs=graphs,
-        split=split_by_seed(graphs.label, graphs.group, spec.seed),
-        model=spec.model_selection,
-        arm=spec.features,
-        settings=spec.settings,
-        seed=spec.seed,
-        device=spec.device,
-    )
-    with locks.shared():
-        return probe(fit)
+    with tempfile.TemporaryDirectory(prefix="gnn-ablation-probe-") as scratch, locks.shared():
+        return probe(to_fit(spec, folder, Store(Path(scratch))))
 
 
 def probe(spec: FitSpec, clock: Callable[[], float] = time.perf_counter) -> Pace:
@@ -104,9 +96,8 @@ def probe(spec: FitSpec, clock: Callable[[], float] = time.perf_counter) -> Pace
     part = Split(
         **{name: _spread(places, label, most) for name, places in vars(spec.split).items()}
     )
-    settings = spec.settings.model_copy(
-        update={"epochs": max(spec.settings.epochs, 2), "patience": 0, "warmup_epochs": _NEVER}
-    )
+    epochs = max(spec.settings.epochs, 2)
+    settings = without_stops(spec.settings).model_copy(update={"epochs": epochs})
     session = FitSession(
         replace(spec, split=part, settings=settings, folder=None, cache=None, resume=False), clock
     )

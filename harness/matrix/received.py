@@ -19,8 +19,16 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from harness.errors import StoreError, first_problem
 from harness.gates.tables import MOST_PAIRS
-from harness.matrix.plan import Plan, timing_key
-from harness.matrix.store import KEPT, MAX_GATE_BYTES, Failure, GateScores, TrialResult
+from harness.matrix.plan import PLAN_FILE, Plan, timing_key
+from harness.matrix.store import (
+    GATE,
+    KEPT,
+    MAX_GATE_BYTES,
+    RESULT,
+    Failure,
+    GateScores,
+    TrialResult,
+)
 from harness.metrics import Confusion
 
 if TYPE_CHECKING:
@@ -29,9 +37,6 @@ if TYPE_CHECKING:
     from harness.matrix.inside import Inside
     from harness.matrix.plan import PlannedCell
     from harness.matrix.spec import TrialSpec
-
-PLAN_FILE = "plan.json"
-RESULT, GATE = "result.json", "gate.npz"
 
 _MEND = "the store was damaged or changed; take it from its machine again"
 _CONTENT = re.compile(r"[0-9a-f]{64}\Z")

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SCHEMA = 1
+RESULT, GATE = "result.json", "gate.npz"
 KEPT = ("metrics_history.csv", "diagnostics.json", "diagnostics.txt", "tensorboard")
 MAX_GATE_BYTES = 1 << 30
 
@@ -158,7 +159,7 @@ class Store:
 
     def finished(self, key: str) -> bool:
         """Whether the trial has a result; costs one look at the file system."""
-        return (self._trial(key) / "result.json").exists()
+        return (self._trial(key) / RESULT).exists()
 
     def keys(self) -> list[str]:
         """Keys of all finished trials, sorted."""
@@ -173,7 +174,7 @@ class Store:
         Raises:
             StoreError: if it is missing, damaged, or another trial's.
         """
-        path = self._trial(key) / "result.json"
+        path = self._trial(key) / RESULT
         try:
             result = TrialResult.model_validate(read_json(path))
         except ValidationError as error:
@@ -195,7 +196,7 @@ class Store:
         """
         if result.gate_digest is None:
             return None
-        path = self._trial(result.spec.key) / "gate.npz"
+        path = self._trial(result.spec.key) / GATE
         try:
             return GateScores.from_bytes(_checked(path, result.gate_digest))
         except (OSError, ValueError) as error:
@@ -215,13 +216,13 @@ class Store:
         work = self.work(key)
         with folder_written_whole(self._trial(key)) as draft:
             if gate is not None:
-                write_whole(draft / "gate.npz", gate.to_bytes())
+                write_whole(draft / GATE, gate.to_bytes())
             for name in KEPT:
                 if (work / name).is_dir():
                     shutil.copytree(work / name, draft / name)
                 elif (work / name).exists():
                     shutil.copy2(work / name, draft / name)
-            write_json(draft / "result.json", result.model_dump(mode="json"))
+            write_json(draft / RESULT, result.model_dump(mode="json"))
         (self.root / "failures" / f"{key}.json").unlink(missing_ok=True)
         shutil.rmtree(work, ignore_errors=True)
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import ForkServerContext, ForkServerProcess
 
     from harness.result import FitSpec
+    from harness.settings import TrainingSettings
 
 _NEVER = 10**6
 
@@ -69,6 +70,11 @@ class VisitTimes:
     peak_bytes: int
 
 
+def without_stops(settings: TrainingSettings) -> TrainingSettings:
+    """The settings with patience and collapse switched off, so that every epoch is trained."""
+    return settings.model_copy(update={"patience": 0, "warmup_epochs": _NEVER})
+
+
 class TimedArm:
     """One arm, trained by visits.
 
@@ -78,8 +84,7 @@ class TimedArm:
     """
 
     def __init__(self, spec: FitSpec, settings: TimingSettings) -> None:
-        forever = spec.settings.model_copy(update={"patience": 0, "warmup_epochs": _NEVER})
-        self._spec = replace(spec, settings=forever, resume=False, cache=None)
+        self._spec = replace(spec, settings=without_stops(spec.settings), resume=False, cache=None)
         self._settings = settings
         self._session: FitSession | None = None
         self._whole = any("around_fit" in feature.hooks() for feature in spec.arm)

@@ -463,6 +463,19 @@ def test_an_interrupted_merge_is_given_again(copies, join, tmp_path, monkeypatch
     assert _tree(tmp_path / "out") == _tree(tmp_path / "whole")
 
 
+def test_a_trial_that_changes_while_it_is_merged_is_not_copied(copies, join, tmp_path, monkeypatch):
+    def change_and_choose(*arguments):
+        trial = _first_trial(copies[0])
+        (trial / "metrics_history.csv").write_text("epoch\n")
+        return choose(*arguments)
+
+    choose = merge_module._chosen
+    monkeypatch.setattr(merge_module, "_chosen", change_and_choose)
+    with pytest.raises(StoreError, match="changed while it was merged"):
+        join(*copies)
+    assert not (tmp_path / "out" / "plan.json").exists()
+
+
 def test_links_in_the_merged_store_are_not_followed_either(copies, join, tmp_path):
     join(*copies)
     victim = tmp_path / "victim"
