@@ -1,13 +1,14 @@
 """A campaign: trials in the order that decides soonest, until every feature has its verdict.
 
-First the quality runs, several at once: a feature's cells in lockstep, features in the order of
-the plan, and the next feature's round where a core would idle. Then the timed blocks of features
-that have not failed, one at a time with the machine to itself.
+First the quality runs, several at once: the feature whose next step is the cheapest goes first,
+its cells as ``Judge.progress`` replays them, and the next feature's where a core would idle. Then
+the timed blocks of features that have not failed, one at a time with the machine to itself.
 """
 
 from __future__ import annotations
 
 import random
+import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from harness.matrix.store import Failure
 from harness.matrix.timing import TimedCell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from harness.matrix.events import Event
     from harness.matrix.judge import CellState, Judge, Progress
@@ -49,6 +50,7 @@ class Campaign:
         self._plugins, self._visit_timeout = plugins, visit_timeout
         self._attempts: dict[str, int] = {}
         self._progress: dict[str, Progress] = {}
+        self._seconds: dict[tuple[str, str], list[float]] = {}
 
     def run(self) -> None:
         """Run to the end; what is finished before an interruption stays finished.
@@ -76,6 +78,7 @@ class Campaign:
                 return
             for outcome in self._executor.wait():
                 spec = self._plan.trials[outcome.key]
+                self._seconds.setdefault((spec.data, spec.model), []).append(outcome.seconds)
                 if outcome.status != "finished":
                     self._attempts[outcome.key] = self._attempts.get(outcome.key, 0) + 1
                     if self._attempts[outcome.key] >= ATTEMPTS[outcome.status]:
@@ -89,14 +92,29 @@ class Campaign:
         self._listen(TrialStarted(spec))
 
     def _next(self) -> Iterator[str]:
-        """Keys of trials to start, the soonest decisive first."""
-        busy = self._executor.running
-        given: set[str] = set()
-        for feature in self._plan.features:
-            for key in self._progress[feature.name].wanted:
-                if key not in busy and key not in given and key not in self._judge.failed:
-                    given.add(key)
-                    yield key
+        """Keys of trials to start, the soonest decisive first: next steps before later ones."""
+        open_ones = [self._progress[feature.name] for feature in self._plan.features]
+        in_order = sorted(open_ones, key=lambda progress: self._cost(progress.step))
+        keys = [key for progress in in_order for key in progress.step]
+        keys += [key for progress in in_order for key in progress.wanted]
+        for key in dict.fromkeys(keys):
+            if key not in self._executor.running and key not in self._judge.failed:
+                yield key
+
+    def _cost(self, keys: Iterable[str]) -> float:
+        """Seconds that trials will take, as far as others of their model tell.
+
+        A model that none tells of counts as the mean of all: what is known decides, else the
+        number of trials, else the order of the plan.
+        """
+        known = [seconds for ended in self._seconds.values() for seconds in ended]
+        usual = statistics.fmean(known) if known else 1.0
+        total = 0.0
+        for key in keys:
+            spec = self._plan.trials[key]
+            ended = self._seconds.get((spec.data, spec.model))
+            total += usual if ended is None else statistics.fmean(ended)
+        return total
 
     def _judge_all(self, key: str | None) -> None:
         """Judge the features that a finished trial concerns; all of them at the start."""
@@ -106,9 +124,9 @@ class Campaign:
                 continue
             progress = self._judge.progress(feature)
             self._progress[feature.name] = progress
-            if before is None or progress.rounds != before.rounds or progress.done:
+            if before is None or progress.pairs != before.pairs or progress.done:
                 verdict = self._judge.verdict(feature, progress)
-                self._listen(Judged(feature, verdict, progress.rounds, progress.done))
+                self._listen(Judged(feature, verdict, progress.pairs, progress.done))
 
     # Timed blocks --------------------------------------------------------------------------
 
@@ -124,7 +142,7 @@ class Campaign:
                 self._time_cell(feature, planned)
                 verdict = self._judge.verdict(feature)
                 self._listen(
-                    Judged(feature, verdict, self._progress[feature.name].rounds, done=True)
+                    Judged(feature, verdict, self._progress[feature.name].pairs, done=True)
                 )
                 if verdict.verdict is Verdict.FAIL and not self._plan.all_gates:
                     break

@@ -29,11 +29,14 @@ class TrialEnded:
 
 @dataclass(frozen=True)
 class Judged:
-    """A feature was judged anew; ``done`` says whether its quality runs are over."""
+    """A feature was judged anew, on so many pairs of all its cells.
+
+    ``done`` says whether its quality runs are over.
+    """
 
     feature: PlannedFeature
     verdict: FeatureVerdict
-    rounds: int
+    pairs: int
     done: bool
 
 

@@ -190,8 +190,8 @@ def _feature(judge: Judge, feature: PlannedFeature) -> FeatureForecast:
         }
         return Cost(frozenset(trials), {cell.timing: timed for cell in cells if timed})
 
-    # The first cell fails in its third round, before the others enter it.
-    first = [FIRST_FAIL - (place > 0) for place in range(len(cells))]
+    # The first cell fails at its first look, before the others get a pair.
+    first = [0 if place else FIRST_FAIL for place in range(len(cells))]
     every_gate = judge.plan.all_gates
     return FeatureForecast(
         name=feature.name,

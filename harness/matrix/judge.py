@@ -11,6 +11,7 @@ from harness.gates.collapse import CLEAN_RUNS, Outcome, partial_collapses
 from harness.gates.complexity import COMPLEXITY, judge_complexity
 from harness.gates.f1 import Pair, Predictions
 from harness.gates.policy import GAIN, Policy, Rules, rules_for
+from harness.gates.tables import FIRST_FAIL
 from harness.gates.time import judge_time, log_ratios
 from harness.gates.verdict import FeatureVerdict, judge_feature
 from harness.gates.words import Verdict
@@ -82,6 +83,7 @@ class CellState:
 
     Attributes:
         cell: its gates' answers.
+        pairs: leading pairs of finished trials that they rest on.
         wanted: keys of the trials that its next step needs, baseline first.
         problem: the failure that keeps it from being measured, or None.
         f1_open: whether another pair may still decide the F1 gate, or show the gain that a
@@ -90,6 +92,7 @@ class CellState:
     """
 
     cell: Cell
+    pairs: int = 0
     wanted: tuple[str, ...] = ()
     problem: Failure | None = None
     f1_open: bool = True
@@ -106,7 +109,7 @@ class Progress:
     """A feature after the rounds it has come through.
 
     Attributes:
-        rounds: pairs of each open cell that were judged, or are wanted.
+        rounds: most pairs of a cell that were judged, or are wanted.
         states: of its cells, in the order of the plan.
         wanted: keys of the trials that the round needs.
         done: whether its quality runs are over.
@@ -116,6 +119,16 @@ class Progress:
     states: tuple[CellState, ...]
     wanted: tuple[str, ...]
     done: bool
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of all cells that were judged."""
+        return sum(state.pairs for state in self.states)
+
+    @property
+    def step(self) -> tuple[str, ...]:
+        """Keys of the trials after which the feature is judged anew, a part of ``wanted``."""
+        return next((state.wanted for state in self.states if state.wanted), self.wanted)
 
 
 @dataclass
@@ -193,6 +206,7 @@ class Judge:
         gates |= self._timed(planned, rules)
         return CellState(
             replace(empty, gates=gates),
+            pairs=len(paired),
             wanted=tuple(wanted), f1_open=f1_open, runs_open=runs_open,
         )  # fmt: skip
 
@@ -253,12 +267,14 @@ class Judge:
     def progress(self, feature: PlannedFeature) -> Progress:
         """Replay a feature's rounds from the first on, as far as results are there.
 
-        The cells of a feature on one kind of hardware go in lockstep, one pair each a round, in
-        the order of the plan; the first FAIL stops them, and those after it keep the round before.
+        The cells of a feature on one kind of hardware go in the order of the plan. In the opening
+        each gets the pairs that F1's first look needs before the next cell gets any: until then a
+        pair cannot decide, and a cheap model that stands first and fails spares the others all
+        of theirs. After it they go in lockstep, one pair each a round. The first FAIL stops them,
+        and those after it keep what they had.
         So the outcome follows from what the trials found alone, not from the order in which they
-        came, and a cheap model that stands first spares the others their last round. Kinds of
-        hardware do not wait for each other: a merged store holds one that is done beside one that
-        is not.
+        came. Kinds of hardware do not wait for each other: a merged store holds one that is done
+        beside one that is not.
         """
         kinds = dict.fromkeys(planned.hardware for planned in feature.cells)
         parts = {
@@ -279,26 +295,28 @@ class Judge:
     def _replay(self, feature: PlannedFeature, cells: Sequence[PlannedCell]) -> Progress:
         """Replay the rounds of a feature's cells on one kind of hardware."""
         states = [self.cell(feature, planned, 0) for planned in cells]
-        rounds = 0
+        opening = min(FIRST_FAIL, self.plan.budget)
+        rounds = opening
         while True:
-            rounds += 1
+            first = 1 if rounds == opening else rounds
             wanted: list[str] = []
             for place, planned in enumerate(cells):
-                if rounds > 1 and states[place].closed:
-                    continue
-                state = self.cell(feature, planned, rounds)
-                if wanted and not state.wanted:
-                    continue
-                wanted += state.wanted
-                states[place] = state
-                if wanted or self.plan.all_gates:
-                    continue
-                if state.cell.verdict is Verdict.FAIL:
-                    return Progress(rounds, tuple(states), (), done=True)
+                for pairs in range(first, rounds + 1):
+                    if pairs > 1 and states[place].closed:
+                        break
+                    state = self.cell(feature, planned, pairs)
+                    if not wanted or state.wanted:
+                        states[place] = state
+                    wanted += [key for key in state.wanted if key not in wanted]
+                    if wanted or self.plan.all_gates:
+                        continue
+                    if state.cell.verdict is Verdict.FAIL:
+                        return Progress(pairs, tuple(states), (), done=True)
             if wanted:
                 return Progress(rounds, tuple(states), tuple(wanted), done=False)
             if all(state.closed for state in states):
                 return Progress(rounds, tuple(states), (), done=True)
+            rounds += 1
 
     def verdict(self, feature: PlannedFeature, progress: Progress | None = None) -> FeatureVerdict:
         """The feature's verdict after the rounds it has come through."""

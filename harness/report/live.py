@@ -73,8 +73,7 @@ class Watch:
         trials = 0
         for one in self.judged.values():
             if not one.done:
-                left = max(_EXPECTED_PAIRS - one.rounds + 1, 1)
-                trials += left * len(one.feature.cells)
+                trials += max(_EXPECTED_PAIRS * len(one.feature.cells) - one.pairs, 1)
         return trials * statistics.median(self.seconds) / self.jobs
 
     def status(self) -> str:
@@ -143,7 +142,7 @@ class LiveView:
 
     def _word(self, name: str, judged: Judged | None) -> Text:
         if judged is None or not judged.done:
-            return Text("training" if judged and judged.rounds > 1 else "", style="dim")
+            return Text("training" if judged and judged.pairs else "", style="dim")
         word = judged.verdict.verdict
         if word is not Verdict.FAIL and name in self._watch.blocks:
             return Text(self._watch.blocks[name], style="dim")

@@ -188,9 +188,8 @@ def summarise(judge: Judge) -> Summary:
         features.append(
             FeatureSummary(planned, verdict, progress, problems, other_policy(judge, planned))
         )
-        for cell in planned.cells:
-            for keys in (cell.baseline, cell.candidate):
-                read |= {key for key in keys[: progress.rounds] if judge.results.has(key)}
+        for cell, state in zip(planned.cells, progress.states, strict=True):
+            read |= {*cell.baseline[: state.pairs], *cell.candidate[: state.pairs]}
     results = [judge.results.result(key) for key in sorted(read)]
     return Summary(
         plan=judge.plan,

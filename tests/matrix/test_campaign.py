@@ -52,6 +52,14 @@ def test_finished_trials_are_never_run_again(make_judge, run):
     assert _started(run(judge)) == [first[0]]
 
 
+def test_the_cheapest_next_step_goes_first(make_judge, run):
+    asked = "planted_noop,planted_insight"
+    judge = make_judge(asked, models="gcn,sage", budget=3, all_gates=True, blocks=3)
+    events = run(judge, jobs=1)
+    models = [event.spec.model for event in events if isinstance(event, TrialStarted)]
+    assert models[:15] == ["gcn"] * 9 + ["sage"] * 6
+
+
 def test_a_killed_worker_is_tried_again_and_a_raising_one_is_not(make_judge, run, tmp_path):
     judge = make_judge(f'planted_kill_once[mark="{tmp_path / "mark"}"]', budget=3)
     events = run(judge, jobs=1)
@@ -67,12 +75,12 @@ def test_a_killed_worker_is_tried_again_and_a_raising_one_is_not(make_judge, run
 
 
 def test_a_slow_feature_fails_the_time_gate(make_judge, run):
-    judge = make_judge("planted_sleep[share=1.5]", budget=3, all_gates=True, blocks=6)
+    judge = make_judge("planted_sleep[share=1.5]", budget=3, all_gates=True, blocks=20)
     events = run(judge)
     result = judge.verdict(judge.plan.features[0]).cells[0].gates["time"]
     blocks = sum(isinstance(event, BlockTimed) for event in events)
     assert result.verdict is Verdict.FAIL, result.sentence
-    assert 3 <= blocks < 6
+    assert 3 <= blocks < 20
     assert result.ratio > 1.5
     again = run(judge)
     assert not any(isinstance(event, BlockTimed) for event in again)

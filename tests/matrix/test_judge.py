@@ -9,14 +9,14 @@ from harness.matrix.store import Failure
 
 
 def _fill(judge, write_trial, rule, seeds=10):
-    """Write the trials that judging asks for, until it asks for none; returns how many."""
+    """Write a pair's trials of each next step, until none is wanted; returns how many."""
     feature = judge.plan.features[0]
     written = 0
     while True:
         progress = judge.progress(feature)
         if progress.done:
             return written
-        for key in progress.wanted:
+        for key in progress.step[:2]:
             candidate = any(key in cell.candidate for cell in feature.cells)
             model = judge.plan.trials[key].model
             write_trial(judge, key, **rule(judge.plan.trials[key].seed, model, candidate))
@@ -59,21 +59,53 @@ def test_the_first_fail_stops_the_cells_before_it_at_the_same_round(make_judge, 
     assert rounds == {3}
 
 
-def test_a_fail_spares_the_cells_after_it_their_last_pair(make_judge, write_trial):
+def _pairs(judge):
+    return [state.pairs for state in judge.progress(judge.plan.features[0]).states]
+
+
+def test_a_fail_at_the_first_look_spares_the_cells_after_it_all_their_pairs(
+    make_judge, write_trial
+):
     judge = make_judge("amp", models="gcn,sage", budget=10)
 
     def rule(seed, model, candidate):
         worse = candidate and model == "gcn"
         return {"wrong": 12 if worse else seed % 3}
 
+    written = _fill(judge, write_trial, rule)
+    assert written == 6
+    assert _pairs(judge) == [3, 0]
+
+
+def test_a_later_fail_spares_the_cells_after_it_their_last_pair(make_judge, write_trial):
+    judge = make_judge("amp", models="gcn,sage", budget=10)
+
+    def rule(seed, model, candidate):
+        if model == "sage":
+            return {"wrong": 6 if candidate else 6 + seed % 3}
+        return {"wrong": 4 + 3 * (seed % 2) if candidate else 5}
+
     feature = judge.plan.features[0]
     _fill(judge, write_trial, rule)
     before = judge.verdict(feature).to_json()
-    assert [len(cell.f1.evidence.seeds) for cell in judge.verdict(feature).cells] == [3, 2]
-    for key in (feature.cells[1].baseline[2], feature.cells[1].candidate[2]):
+    failed, other = _pairs(judge)
+    assert before["verdict"] == "FAIL"
+    assert failed > 3
+    assert other == failed - 1
+    for key in (feature.cells[1].baseline[other], feature.cells[1].candidate[other]):
         if not judge.results.has(key):
             write_trial(judge, key)
     assert judge.verdict(feature).to_json() == before
+
+
+def test_until_the_first_look_a_cell_gets_its_pairs_before_the_next_cell_any(
+    make_judge, write_trial
+):
+    judge = make_judge("amp", models="gcn,sage", budget=10)
+    progress = judge.progress(judge.plan.features[0])
+    models = [judge.plan.trials[key].model for key in progress.wanted]
+    assert models == ["gcn"] * 6 + ["sage"] * 6
+    assert progress.step == progress.wanted[:6]
 
 
 def test_later_results_change_nothing(make_judge, write_trial):
