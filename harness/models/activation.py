@@ -11,6 +11,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from harness.compiled import compiled
+from harness.models.neighbours import at_least_fp32
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 _LEVELS = 1 << 16
 _LOWEST = torch.iinfo(torch.int64).min
-_COMPILED = (torch.float32, torch.float64)
 
 
 class ReLUDropout(nn.Module):
@@ -29,8 +29,9 @@ class ReLUDropout(nn.Module):
 
     On the CPU torch draws one random number an element, which costs more than a layer's sums.
     Here one number of torch's generator seeds a SplitMix64 sequence, each of whose 64-bit numbers
-    serves four elements; the probability is rounded to a multiple of 2^-16. Elsewhere, and in low
-    precision, this is ``torch.nn.functional.dropout``.
+    serves four elements; the probability is rounded to a multiple of 2^-16. Low precision comes
+    out as fp32, which is what the next layer sums in. Elsewhere this is
+    ``torch.nn.functional.dropout``.
 
     Source: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014.
 
@@ -44,9 +45,11 @@ class ReLUDropout(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Activate, and drop in training: ``[N, H]`` -> ``[N, H]``."""
+        if x.device.type == "cpu":
+            x = at_least_fp32(x)
         if not self.training or not self.probability:
             return functional.relu(x)
-        if x.device.type != "cpu" or x.dtype not in _COMPILED:
+        if x.device.type != "cpu":
             return functional.dropout(functional.relu(x), self.probability, training=True)
         apply: Callable[..., torch.Tensor] = _ReLUDropout.apply
         seed = int(torch.empty((), dtype=torch.int64).random_(_LOWEST, None))

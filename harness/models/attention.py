@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from harness.compiled import compiled
-from harness.models.neighbours import at_least_fp32, bag, by_kind
+from harness.models.neighbours import at_least_fp32, by_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,12 +47,6 @@ def attend(
 
 
 class _Attend(torch.autograd.Function):
-    """Backward needs no second softmax.
-
-    The mean over i's entries of what their weights receive is the product of i's output and what
-    that receives, as in Dao et al., "FlashAttention", NeurIPS 2022, section 3.1.
-    """
-
     @staticmethod
     def forward(
         ctx: Any,
@@ -66,14 +59,15 @@ class _Attend(torch.autograd.Function):
         places = by_kind(rows, kinds)
         own = places.index[rows.ends[:-1].long()]
         x, logits = x.contiguous(), logits.contiguous()
-        share = _shares(
-            rows.ends.numpy(), places.index.numpy(), own.numpy(), logits.detach().numpy(), slope
-        )
-        weight = torch.from_numpy(share)
-        heads = [bag(x[:, k].contiguous(), places, weight[k]) for k in range(x.shape[1])]
-        out = torch.stack(heads, dim=1)
+        weight = logits.new_empty(logits.shape[2], len(places.index))
+        out = x.new_empty(len(own), *x.shape[1:])
+        where = rows.ends.numpy(), places.index.numpy()
+        _below_top(where, own.numpy(), logits.detach().numpy(), slope, weight.numpy())
+        # One call for all entries: torch's exponential takes many numbers at a time.
+        weight.exp_()
+        _weigh(where, x.detach().numpy(), weight.numpy(), out.numpy())
         ctx.places, ctx.own, ctx.slope = places, own, slope
-        ctx.save_for_backward(x, logits, weight, out)
+        ctx.save_for_backward(x, logits, weight)
         return out
 
     @staticmethod
@@ -81,11 +75,11 @@ class _Attend(torch.autograd.Function):
     def backward(
         ctx: Any, grad: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, None, None, None]:
-        x, logits, weight, out = ctx.saved_tensors
+        x, logits, weight = ctx.saved_tensors
         x_grad, logits_grad = torch.zeros_like(x), torch.zeros_like(logits)
         _scatter_gradients(
             (ctx.places.ends.numpy(), ctx.places.index.numpy(), ctx.own.numpy()),
-            (x.numpy(), logits.numpy(), weight.numpy(), out.numpy()),
+            (x.numpy(), logits.numpy(), weight.numpy()),
             grad.contiguous().numpy(),
             ctx.slope,
             (x_grad.numpy(), logits_grad.numpy()),
@@ -94,65 +88,86 @@ class _Attend(torch.autograd.Function):
 
 
 @compiled
-def _shares(ends: Array, index: Array, own: Array, logits: Array, slope: float) -> Array:
-    heads = logits.shape[2]
-    share = np.empty((heads, len(index)), logits.dtype)
+def _below_top(
+    where: tuple[Array, Array], own: Array, logits: Array, slope: float, weight: Array
+) -> None:
+    """Each entry's logit less the largest of its row: ``weight`` ``[K, E]``."""
+    ends, index = where
     for node in range(len(own)):
         begin, end = ends[node], ends[node + 1]
-        for head in range(heads):
+        for head in range(logits.shape[2]):
             target = logits[own[node], 1, head]
-            weight = share[head]
-            top = -np.inf
+            entries = weight[head]
+            top = logits.dtype.type(-np.inf)
             for at in range(begin, end):
                 logit = logits[index[at], 0, head] + target
                 if logit < 0:
                     logit *= slope
-                weight[at] = logit
+                entries[at] = logit
                 top = max(top, logit)
-            total = 0.0
             for at in range(begin, end):
-                weight[at] = math.exp(weight[at] - top)
-                total += weight[at]
+                entries[at] -= top
+
+
+@compiled
+def _weigh(where: tuple[Array, Array], x: Array, weight: Array, out: Array) -> None:
+    """Let the weights of each row add up to 1, and sum by them."""
+    ends, index = where
+    heads, width = x.shape[1], x.shape[2]
+    for node in range(len(out)):
+        begin, end = ends[node], ends[node + 1]
+        for head in range(heads):
+            entries, target = weight[head], out[node, head]
+            total = x.dtype.type(0)
             for at in range(begin, end):
-                weight[at] /= total
-    return share
+                total += entries[at]
+            scale = x.dtype.type(1) / total
+            for one in range(width):
+                target[one] = 0
+            for at in range(begin, end):
+                entries[at] *= scale
+                share, source = entries[at], x[index[at], head]
+                for one in range(width):
+                    target[one] += share * source[one]
 
 
 @compiled
 def _scatter_gradients(
     places: tuple[Array, Array, Array],
-    kept: tuple[Array, Array, Array, Array],
+    kept: tuple[Array, Array, Array],
     grad: Array,
     slope: float,
     found: tuple[Array, Array],
 ) -> None:
     ends, index, own = places
-    x, logits, weight, out = kept
+    x, logits, weight = kept
     x_grad, logits_grad = found
     heads, width = x.shape[1], x.shape[2]
+    longest = 0
     for node in range(len(own)):
-        here = own[node]
+        longest = max(longest, ends[node + 1] - ends[node])
+    weight_grad = np.empty(longest, x.dtype)
+    for node in range(len(own)):
+        here, begin, end = own[node], ends[node], ends[node + 1]
         for head in range(heads):
             received = grad[node, head]
-            result = out[node, head]
             mean = x.dtype.type(0)
-            for one in range(width):
-                mean += received[one] * result[one]
-            target = logits[here, 1, head]
-            target_grad = x.dtype.type(0)
-            for at in range(ends[node], ends[node + 1]):
-                place = index[at]
+            for at in range(begin, end):
                 share = weight[head, at]
-                source = x[place, head]
-                source_grad = x_grad[place, head]
+                source, source_grad = x[index[at], head], x_grad[index[at], head]
                 product = x.dtype.type(0)
                 for one in range(width):
                     product += received[one] * source[one]
                 for one in range(width):
                     source_grad[one] += share * received[one]
-                logit_grad = share * (product - mean)
-                if logits[place, 0, head] + target < 0:
+                weight_grad[at - begin] = product
+                mean += share * product
+            target = logits[here, 1, head]
+            target_grad = x.dtype.type(0)
+            for at in range(begin, end):
+                logit_grad = weight[head, at] * (weight_grad[at - begin] - mean)
+                if logits[index[at], 0, head] + target < 0:
                     logit_grad *= slope
-                logits_grad[place, 0, head] += logit_grad
+                logits_grad[index[at], 0, head] += logit_grad
                 target_grad += logit_grad
             logits_grad[here, 1, head] += target_grad

@@ -73,10 +73,12 @@ class FastSAGE(_OnRows, SAGEConv):  # type: ignore[misc]
 
     def on_rows(self, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None) -> torch.Tensor:
         """Average, then multiply; of kinds, which are few, the other way round."""
-        if kinds is None:
-            neighbours = self.lin_l(aggregate(x, rows.averaged))
-            return torch.addmm(neighbours, x.to(neighbours.dtype), self.lin_r.weight.t())
         weight, bias = self.lin_l.weight, self.lin_l.bias
+        if kinds is None:
+            # Added in place: each sum would be another pass over the states.
+            out = nn.functional.linear(aggregate(x, rows.averaged), weight)
+            out.addmm_(x.to(out.dtype), self.lin_r.weight.to(out.dtype).t())
+            return out if bias is None else out.add_(bias)
         summed = aggregate(nn.functional.linear(x, weight), rows.averaged, kinds)
         own = self.lin_r(x) if bias is None else self.lin_r(x) + bias
         return summed + expand(at_least_fp32(own), kinds)
@@ -135,4 +137,4 @@ class FastGAT(_OnRows, GATConv):  # type: ignore[misc]
         closed = rows.into.with_self
         out = attend(hidden, logits.view(len(x), 2, self.heads), closed, self.negative_slope, kinds)
         flat = out.flatten(1)
-        return flat if self.bias is None else flat + self.bias
+        return flat if self.bias is None else flat.add_(self.bias)

@@ -87,9 +87,19 @@ def test_gradients_go_through_what_was_kept(transposed):
     assert not x.grad[x <= 0].any()
 
 
+@pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
-def test_the_type_is_that_of_the_input(dtype):
-    assert ReLUDropout(0.3)(torch.ones(9, 2, dtype=dtype)).dtype is dtype
+def test_low_precision_comes_out_as_fp32_with_its_gradient_as_it_came(dtype, training):
+    low = dtype in (torch.bfloat16, torch.float16)
+    x = torch.randn(9, 2, dtype=dtype, requires_grad=True)
+    activation = ReLUDropout(0.3).train(training)
+    torch.manual_seed(1)
+    out = activation(x)
+    assert out.dtype is (torch.float32 if low else dtype)
+    torch.manual_seed(1)
+    assert torch.equal(out, activation(x.float() if low else x))
+    out.sum().backward()
+    assert x.grad.dtype is dtype
 
 
 def test_a_diverged_value_stays_seen():
