@@ -189,7 +189,9 @@ def test_one_training_run(process, data, tmp_path):
     assert {"best.pt", "last.pt", "metrics_history.csv"} <= names
 
 
-def test_a_stopped_run_says_how_to_go_on(data, tmp_path):
+@pytest.fixture
+def hanging(data, tmp_path):
+    """A run in the middle of a trial that hangs."""
     arguments = (
         "run", "--plugins", PLUGIN, "--features", "planted_crash[way=hang]", "--models", "gcn",
         "--baseline", "plain", "--data", data, "--epochs", 2, "--out", "out",
@@ -201,8 +203,24 @@ def test_a_stopped_run_says_how_to_go_on(data, tmp_path):
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("out/work/*/last.pt")) and time.monotonic() < deadline:
         time.sleep(0.1)
-    running.send_signal(signal.SIGINT)
-    _, err = running.communicate(timeout=60)
-    assert running.returncode == 130
+    yield running
+    running.kill()
+    running.communicate()
+
+
+def test_a_stopped_run_says_how_to_go_on(hanging):
+    hanging.send_signal(signal.SIGINT)
+    _, err = hanging.communicate(timeout=60)
+    assert hanging.returncode == 130
     assert "run the same command to go on" in err
+    assert "Traceback" not in err
+
+
+def test_one_that_is_told_again_and_again_leaves_without_a_traceback(hanging):
+    deadline = time.monotonic() + 60
+    while hanging.poll() is None and time.monotonic() < deadline:
+        hanging.send_signal(signal.SIGINT)
+        time.sleep(0.02)
+    _, err = hanging.communicate(timeout=60)
+    assert hanging.returncode == 130
     assert "Traceback" not in err
