@@ -149,7 +149,7 @@ def test_a_damaged_file_of_an_archive_is_counted_or_named(folder, tmp_path):
     files = {f"{name}_{number % 2}.c": function(number) for number, name in enumerate("abcd")}
     archive = damaged(zipped(folder(files), tmp_path / "all.zip"), "b_1.c")
     counts = build(archive).info.counts
-    assert counts == {"read": 4, "kept": 3, "broken: the file cannot be unpacked": 1}
+    assert counts == {"read": 4, "kept": 3, "broken: the file cannot be unpacked (first: b_1.c)": 1}
     with pytest.raises(DataError, match=r"all\.zip, inside/b_1\.c: the file cannot be unpacked"):
         build(archive, strict=True)
 

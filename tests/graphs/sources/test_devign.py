@@ -92,7 +92,7 @@ def test_a_broken_line_names_file_line_and_field(write_lines, change, field, rea
     assert build(path).info.counts == {
         "read": 3,
         "kept": 2,
-        f"broken: field '{field}': {reason}": 1,
+        f"broken: field '{field}': {reason} (first: {path.name}:3)": 1,
     }
 
 

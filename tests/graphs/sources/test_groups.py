@@ -58,7 +58,8 @@ def test_a_broken_line_names_file_line_and_field(write, row, field, reason):
     assert str(caught.value) == f"{path}:4: field '{field}': {reason}"
     counts: Counter[str] = Counter()
     assert set(read_groups(path, counts, strict=False)) == {"a.c", "b.c"}
-    assert counts == {f"groups file: broken: field '{field}': {reason}": 1}
+    where = f"{path.name}:4"
+    assert counts == {f"groups file: broken: field '{field}': {reason} (first: {where})": 1}
 
 
 @pytest.mark.parametrize("column", ["file", "label", "group"])

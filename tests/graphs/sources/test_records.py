@@ -41,10 +41,11 @@ def test_broken_lines_are_counted_by_reason_while_they_are_few(write_lines):
     assert counts == {
         "read": 8,
         "dull": 1,
-        "broken: not JSON: Expecting property name enclosed in double quotes": 1,
-        "broken: not a JSON object": 1,
-        "broken: field 't': is not a text": 1,
-        "broken: not JSON: not UTF-8": 1,
+        "broken: not JSON: Expecting property name enclosed in double quotes"
+        " (first: data.jsonl:4)": 1,
+        "broken: not a JSON object (first: data.jsonl:5)": 1,
+        "broken: field 't': is not a text (first: data.jsonl:6)": 1,
+        "broken: not JSON: not UTF-8 (first: data.jsonl:8)": 1,
     }
 
 
@@ -85,7 +86,7 @@ def test_a_line_that_is_too_long_is_broken_and_the_next_one_is_read(write_lines,
     path = write_lines({"t": "a"}, {"t": "x" * 500}, {"t": "b"}, {"t": "c" * 80})
     found, counts = texts(path)
     assert found == ["a", "b", "c" * 80]
-    assert counts == {"read": 4, "broken: the line is longer than 0 MiB": 1}
+    assert counts == {"read": 4, "broken: the line is longer than 0 MiB (first: data.jsonl:2)": 1}
 
 
 def test_a_missing_file_is_named(tmp_path):
