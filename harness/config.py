@@ -86,9 +86,18 @@ class RunConfig(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     data: str = Field("inverted_guard", description="data sets: selections or paths, by commas")
-    features: str = Field("all", description="features to judge, by commas; all: each by itself")
+    features: str = Field(
+        "all",
+        description="features to judge, by commas; all: each by itself, with the shape drop-one "
+        "each of the baseline's",
+    )
     models: str = Field("gcn,sage,gat", description="models, by commas")
     baseline: str = Field("phase1", description="phase1, plain, or features joined by +")
+    shape: Literal["add-one", "drop-one", "pairs"] = Field(
+        "add-one",
+        description="add-one, drop-one (each out of all that baseline and features have) or pairs "
+        "(every two together, with their interaction)",
+    )
     seeds: int = Field(10, ge=3, le=20, description="pairs of a cell at most")
     preset: Preset = Field(Preset.QUICK, description="quick (12 epochs) or full (40 epochs)")
     policy: Literal["roadmap", "claims"] = Field("roadmap", description="roadmap or claims")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -12,6 +12,11 @@ from rich.console import Console
 from harness.cli.flags import with_flags
 from harness.cli.progress import building
 from harness.config import RunConfig, load_config
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from harness.errors import ExitCode
 
 ConfigFile = Annotated[
     Path | None,
@@ -32,18 +37,44 @@ class Format(StrEnum):
 def run(flags: dict[str, Any], *, config: ConfigFile = None, quiet: Quiet = False) -> None:
     """Judge features: train with and without each, in pairs, until every gate has answered.
 
+    With --shape drop-one each feature of baseline and --features together is taken out in turn,
+    and the report says what is lost without it. With --shape pairs every two features are trained
+    apart and together, and the report adds their interaction.
+
     Exit codes: 0 PASS, 1 FAIL, 2 usage, 3 INCONCLUSIVE, 4 not measured. Stopped runs go on where
     they were when the same command is given again.
 
     Example: ablate run --data reveal_chrome/ --features amp,swa --models gcn,sage --seeds 10
     """
-    settings = load_config(flags, config)
+    raise typer.Exit(judge_and_show(load_config(flags, config), quiet=quiet))
+
+
+def judge_and_show(
+    settings: RunConfig, *, quiet: bool, only: Collection[str] | None = None
+) -> ExitCode:
+    """Run what is missing, write the report and show it.
+
+    Args:
+        settings: the question.
+        quiet: whether the verdict alone is shown.
+        only: names of the candidates that are judged; None for all.
+
+    Raises:
+        HarnessError: if anything asked for is unknown, contradictory or unreadable.
+        OSError: if the output folder cannot be written.
+    """
     from harness.matrix.ablation import prepare  # noqa: PLC0415 - loads torch: keep --help quick
+    from harness.matrix.scope import prepare_part  # noqa: PLC0415
     from harness.report.live import LiveView, PlainView, Watch  # noqa: PLC0415
 
     console = Console(stderr=True, quiet=quiet)
     with building(console) as progress:
-        ablation = prepare(settings, progress)
+        if only is None:
+            ablation = prepare(settings, progress)
+        else:
+            ablation = prepare_part(settings, only, progress)
+    for pair in ablation.plan.uncombined:
+        console.print(pair.sentence, markup=False, highlight=False, soft_wrap=True)
     watch = Watch(ablation.plan, ablation.jobs)
     view = LiveView(watch, console) if console.is_terminal else PlainView(watch, console)
     with view:
@@ -53,7 +84,7 @@ def run(flags: dict[str, Any], *, config: ConfigFile = None, quiet: Quiet = Fals
     summary = write_report(ablation.judge, settings.out)
     _show(summary, quiet=quiet)
     console.print(f"report: {settings.out / 'report.md'}, {settings.out / 'verdict.json'}")
-    raise typer.Exit(summary.exit_code)
+    return summary.exit_code
 
 
 def report(

@@ -15,8 +15,8 @@ from harness.gates.policy import Policy
 from harness.graphs.catalog import load
 from harness.graphs.splits import split_by_seed
 from harness.hardware import available_cores, describe
-from harness.matrix.campaign import Campaign
-from harness.matrix.judge import Judge, Results
+from harness.matrix.campaign import ATTEMPTS, Campaign
+from harness.matrix.judge import Judge
 from harness.matrix.local import LocalExecutor
 from harness.matrix.overrides import read_overrides
 from harness.matrix.plan import (
@@ -24,12 +24,13 @@ from harness.matrix.plan import (
     DataSet,
     Plan,
     Question,
-    arms_of,
     baseline_of,
     candidates_of,
     make_plan,
 )
 from harness.matrix.references import measure_references
+from harness.matrix.results import Results
+from harness.matrix.shapes import Shape, make_matrix
 from harness.matrix.store import Store
 from harness.matrix.timing import TimingSettings
 from harness.models.registry import model_values
@@ -74,6 +75,8 @@ class Ablation:
         """
         executor = LocalExecutor(self.store, self.jobs, self.timeout, self.plugins)
         Campaign(self.judge, executor, listen, self.plugins, self.timeout).run()
+        # As whoever opens the store afterwards sees it.
+        self.judge.failed |= given_up(self.plan, self.store)
         measure_references(
             self.store, self.judge.results.folders, self._seeds(), executor.context, self.jobs
         )
@@ -111,14 +114,14 @@ def lay_out(config: RunConfig, progress: Progress) -> Ablation:
     models = [parse_single(text) for text in split_list(config.models)]
     if not models:
         raise UsageError("no model is selected", where="--models", mend="name some: --models gcn")
-    candidates = candidates_of(config.features)
+    shape = Shape(config.shape)
+    candidates = candidates_of(config.features, shape)
     baseline = baseline_of(config.baseline)
     overrides = read_overrides(config.overrides)
     # Building data can take a minute: what is wrong with the question is said before.
     for model in models:
         model_values(model)
-    for candidate in candidates:
-        arms_of(candidate, baseline)
+    make_matrix(shape, candidates, baseline)
     data = {}
     folders = {}
     for text in split_list(config.data):
@@ -149,6 +152,7 @@ def lay_out(config: RunConfig, progress: Progress) -> Ablation:
         required_hardware=split_list(config.hardware) or [hardware.kind],
         complexity=replace(USUAL, **config.complexity.limits),
         overrides=overrides,
+        shape=shape,
     )
     plan = make_plan(asked, data)
     store = Store(config.out)
@@ -198,4 +202,19 @@ def open_stored(out: Path) -> Judge:
         ) from error
     folders = {content: Path(data.folder) for content, data in plan.data.items()}
     store = Store(out)
-    return Judge(plan, store, Results(store, folders))
+    return Judge(plan, store, Results(store, folders), given_up(plan, store))
+
+
+def given_up(plan: Plan, store: Store) -> set[str]:
+    """Keys of the plan's trials that failed as often as a campaign tries them.
+
+    No trial is done by that: the next campaign begins with none of these and tries them anew.
+    """
+    found = set()
+    for key in plan.trials:
+        failure = store.failure(key)
+        if failure is None or store.finished(key):
+            continue
+        if failure.attempts >= ATTEMPTS.get(failure.kind, 1):
+            found.add(key)
+    return found

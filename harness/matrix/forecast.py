@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from harness.matrix.judge import Judge
-    from harness.matrix.plan import PlannedCell, PlannedFeature
+    from harness.matrix.planned import PlannedCell, PlannedFeature
+    from harness.matrix.shapes import Shape, Uncombined
     from harness.matrix.spec import TrialSpec
 
 ASSUMED_SD: Final = 0.02
@@ -55,6 +56,7 @@ class FeatureForecast:
         elsewhere: cells on other hardware.
         baseline: trials of the reference arm at most.
         candidate: trials of the candidate arm at most.
+        apart: trials of the arms with one part of a pair alone at most.
         least: F1 fails at its first look.
         passing: every gate passes as soon as it can.
         most: nothing is decided before the budget is spent, and no baseline run collapses.
@@ -65,6 +67,7 @@ class FeatureForecast:
     elsewhere: int
     baseline: int
     candidate: int
+    apart: int
     least: Cost
     passing: Cost
     most: Cost
@@ -114,6 +117,8 @@ class Forecast:
         powers: by F1 margin.
         judged: names of the candidates that are held to each margin.
         cells: most cells that one candidate has.
+        shape: of the matrix.
+        uncombined: pairs that cannot be.
     """
 
     features: tuple[FeatureForecast, ...]
@@ -123,6 +128,8 @@ class Forecast:
     powers: dict[float, tuple[Power, ...]]
     judged: dict[float, tuple[str, ...]]
     cells: int
+    shape: Shape
+    uncombined: tuple[Uncombined, ...]
 
 
 def forecast(
@@ -170,7 +177,9 @@ def forecast(
         for margin in judged
     }  # fmt: skip
     cells = max(len(feature.cells) for feature in plan.features)
-    return Forecast(features, courses, known, spread, powers, judged, cells)
+    return Forecast(
+        features, courses, known, spread, powers, judged, cells, plan.shape, plan.uncombined
+    )
 
 
 def _here(features: Iterable[PlannedFeature]) -> list[PlannedCell]:
@@ -186,7 +195,8 @@ def _feature(judge: Judge, feature: PlannedFeature) -> FeatureForecast:
         trials = {
             key
             for cell, count in zip(cells, rounds, strict=True)
-            for key in (*cell.baseline[:count], *cell.candidate[:count])
+            for arm in cell.arms
+            for key in arm[:count]
         }
         return Cost(frozenset(trials), {cell.timing: timed for cell in cells if timed})
 
@@ -199,6 +209,7 @@ def _feature(judge: Judge, feature: PlannedFeature) -> FeatureForecast:
         elsewhere=len(feature.cells) - len(cells),
         baseline=len({key for cell in cells for key in cell.baseline[:most]}),
         candidate=len({key for cell in cells for key in cell.candidate[:most]}),
+        apart=len({key for cell in cells for arm in cell.apart for key in arm[:most]}),
         least=cost([CLEAN_RUNS] * len(cells), FIRST_FAIL) if every_gate else cost(first, 0),
         passing=cost([CLEAN_RUNS] * len(cells), min(FIRST_PASS, blocks)),
         most=cost([most] * len(cells), blocks),

@@ -101,6 +101,7 @@ def question_of(folder: str, plan: Plan) -> dict[str, Any]:
     settings = one("settings", (spec.settings for spec in specs)).model_dump(mode="json")
     return {
         "schema": plan.version,
+        "shape": plan.shape.value,
         "data": [f"{data.name} {content}" for content, data in plan.data.items()],
         **{
             f"size and notes of {content}": data.model_dump(exclude={"source", "folder"})
@@ -109,6 +110,7 @@ def question_of(folder: str, plan: Plan) -> dict[str, Any]:
         "baseline": list(plan.baseline),
         "models": list(plan.models),
         "features": [feature.name for feature in plan.features],
+        "pairs that cannot be combined": [one.sentence for one in plan.uncombined],
         "split protocol": one("split protocol", (spec.protocol for spec in specs)),
         "engine": one("engine", (spec.engine for spec in specs)),
         **{
@@ -176,7 +178,7 @@ def _same_trials(
     """Check that two cells hold trials of the same arms, and on one hardware the very same."""
     (folder, plan, cell), (other_folder, other_plan, other) = ours, theirs
     leave = set() if cell.hardware == other.hardware else _PER_MACHINE
-    for left, right in ((cell.baseline, other.baseline), (cell.candidate, other.candidate)):
+    for left, right in zip(cell.arms, other.arms, strict=True):
         a, b = (
             spec.model_dump(mode="json", exclude=leave)
             for spec in (plan.trials[left[0]], other_plan.trials[right[0]])

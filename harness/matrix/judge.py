@@ -7,74 +7,27 @@ from typing import TYPE_CHECKING
 
 from harness.gates.benefit import judge_benefit
 from harness.gates.cell import Cell, CellKey, judge_runs
-from harness.gates.collapse import CLEAN_RUNS, Outcome, partial_collapses
+from harness.gates.collapse import CLEAN_RUNS, partial_collapses
 from harness.gates.complexity import COMPLEXITY, judge_complexity
-from harness.gates.f1 import Pair, Predictions
+from harness.gates.f1 import Pair
 from harness.gates.policy import GAIN, Policy, Rules, rules_for
 from harness.gates.tables import FIRST_FAIL
 from harness.gates.time import judge_time, log_ratios
 from harness.gates.verdict import FeatureVerdict, judge_feature
 from harness.gates.words import Verdict
-from harness.graphs.dataset import PackedGraphs, open_folder
+from harness.matrix.results import Results
 from harness.matrix.timing import memory_ratios, one_off_cost, to_block
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from harness.gates.complexity import ComplexityResult
     from harness.gates.f1_gate import F1Result
     from harness.gates.words import GateResult
     from harness.matrix.plan import Plan, PlannedCell, PlannedFeature
-    from harness.matrix.store import Failure, Store, TrialResult
+    from harness.matrix.store import Failure, Store
 
-
-class Results:
-    """Finished trials of a store, read once each.
-
-    Args:
-        store: where they are.
-        folders: of the packed data sets by content hash, for the groups of gate samples.
-    """
-
-    def __init__(self, store: Store, folders: Mapping[str, Path]) -> None:
-        self._store, self.folders = store, folders
-        self._graphs: dict[str, PackedGraphs] = {}
-        self._read: dict[str, tuple[TrialResult, Predictions | None]] = {}
-
-    def has(self, key: str) -> bool:
-        """Whether a trial is finished."""
-        return key in self._read or self._store.finished(key)
-
-    def result(self, key: str) -> TrialResult:
-        """What a finished trial found."""
-        return self._get(key)[0]
-
-    def outcome(self, key: str) -> Outcome:
-        """How a finished trial ended."""
-        result = self.result(key)
-        rule = None if result.collapse is None else result.collapse.rule
-        return Outcome(result.spec.seed, rule, result.f1)
-
-    def predictions(self, key: str) -> Predictions | None:
-        """What a finished trial predicted on *gate*."""
-        return self._get(key)[1]
-
-    def _get(self, key: str) -> tuple[TrialResult, Predictions | None]:
-        if key not in self._read:
-            result = self._store.result(key)
-            gate = self._store.gate(result)
-            predictions = None
-            if gate is not None:
-                group = self._data(result.spec.data).group[gate.index]
-                predictions = Predictions(gate.index, gate.label, gate.predicted, group)
-            self._read[key] = result, predictions
-        return self._read[key]
-
-    def _data(self, content: str) -> PackedGraphs:
-        if content not in self._graphs:
-            self._graphs[content] = open_folder(self.folders[content])
-        return self._graphs[content]
+__all__ = ["CellState", "Judge", "Progress", "Results"]
 
 
 @dataclass(frozen=True)
@@ -84,7 +37,7 @@ class CellState:
     Attributes:
         cell: its gates' answers.
         pairs: leading pairs of finished trials that they rest on.
-        wanted: keys of the trials that its next step needs, baseline first.
+        wanted: keys of the trials that its next step needs, baseline first and parts last.
         problem: the failure that keeps it from being measured, or None.
         f1_open: whether another pair may still decide the F1 gate, or show the gain that a
             feature over its complexity budget needs.
@@ -139,7 +92,8 @@ class Judge:
         plan: what is asked.
         store: where results are.
         results: finished trials.
-        failed: keys of trials that failed for good in this campaign.
+        failed: keys of trials that failed for good: in this campaign, or by what the store says
+            where none is under way.
     """
 
     plan: Plan
@@ -166,7 +120,8 @@ class Judge:
         """Judge a cell on its first ``rounds`` pairs, as far as they are there.
 
         Baseline runs that collapsed are replaced by the next seed. Once F1 is decided only the
-        candidate's runs go on, up to the ten that the collapse gate needs.
+        candidate's runs go on, up to the ten that the collapse gate needs. The parts of a pair
+        run beside it for the interaction; one that fails for good is none of the pair's gates.
         """
         rules = self.rules(feature)
         key = CellKey(planned.model, self.plan.data[planned.data].name, planned.hardware)
@@ -196,8 +151,8 @@ class Judge:
         wanted = [
             key
             for seed in seeds
-            for key in (planned.baseline[seed], planned.candidate[seed])
-            if not self.results.has(key)
+            for key in (arm[seed] for arm in planned.arms)
+            if not self.results.has(key) and key not in self.failed
         ]
         gates: dict[str, GateResult] = {}
         if paired:

@@ -44,6 +44,7 @@ class Outcome:
 class _Running:
     process: ForkServerProcess
     started: float
+    before: Failure | None
 
 
 class LocalExecutor:
@@ -85,8 +86,9 @@ class LocalExecutor:
         """
         job = Job(spec.model_dump_json(), str(data), str(self._store.root), self._plugins)
         process = self.context.Process(target=run_job, args=(job,), name=f"trial-{spec.key[:8]}")
+        before = self._store.failure(spec.key)
         process.start()
-        self._running[spec.key] = _Running(process, time.monotonic())
+        self._running[spec.key] = _Running(process, time.monotonic(), before)
 
     def wait(self, seconds: float = 0.5) -> list[Outcome]:
         """Wait at most so long for trials to end; returns those that did."""
@@ -102,11 +104,12 @@ class LocalExecutor:
                 run.process.kill()
             run.process.join()
             del self._running[key]
-            status = self._status(key, run.process.exitcode, late=key not in ended)
+            status = self._status(key, run, late=key not in ended)
             outcomes.append(Outcome(key, status, now - run.started))
         return outcomes
 
-    def _status(self, key: str, exitcode: int | None, *, late: bool) -> Status:
+    def _status(self, key: str, run: _Running, *, late: bool) -> Status:
+        exitcode = run.process.exitcode
         if self._store.finished(key):
             return "finished"
         if late:
@@ -119,7 +122,7 @@ class LocalExecutor:
             detail = f"killed by {name}{why}"
             self._store.fail(key, Failure(kind="killed", detail=detail, log=self._log(key)))
             return "killed"
-        if self._store.failure(key) is None:
+        if self._store.failure(key) == run.before:
             detail = f"the process ended with code {exitcode} and left no result"
             self._store.fail(key, Failure(kind="error", detail=detail, log=self._log(key)))
         return "error"

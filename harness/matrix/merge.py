@@ -269,14 +269,18 @@ def _records(plan: Plan) -> list[tuple[str, str]]:
 
 
 def _chosen(stores: Iterable[Inside], part: str, name: str) -> Any:
-    """The record to keep: the longest, and of those the one with the smallest digest."""
+    """The record to keep: the longest, or of most attempts, and of those the smallest digest."""
     read = {"blocks": read_blocks, "failures": read_failure, PART: read_figures}[part]
     found = [value for store in stores if (value := read(store, name)) is not None]
     if not found:
         return None
 
     def rank(value: Any) -> tuple[int, str]:
-        length = len(value) if part == "blocks" else 0
+        length = 0
+        if part == "blocks":
+            length = len(value)
+        elif part == "failures":
+            length = value["attempts"]
         return -length, hashlib.sha256(_written(value)).hexdigest()
 
     return min(found, key=rank)

@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from harness.errors import StoreError, first_problem
 from harness.gates.tables import MOST_PAIRS
-from harness.matrix.plan import PLAN_FILE, Plan, timing_key
+from harness.matrix.planned import PLAN_FILE, Plan, timing_key
+from harness.matrix.shapes import PARTS, Shape
 from harness.matrix.store import (
     GATE,
     KEPT,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.matrix.inside import Inside
-    from harness.matrix.plan import PlannedCell
+    from harness.matrix.planned import PlannedCell, PlannedFeature
     from harness.matrix.spec import TrialSpec
 
 _MEND = "the store was damaged or changed; take it from its machine again"
@@ -105,28 +106,30 @@ def _plan_problem(plan: Plan) -> str:
     for key, spec in plan.trials.items():
         if spec.key != key:
             return f"trial {key} is another one than its key says"
-    for feature in plan.features:
-        wanted = {
-            (data, model, kind)
-            for data in plan.data
-            for model in plan.models
-            for kind in plan.hardware
-        }
-        cells = [(cell.data, cell.model, cell.hardware) for cell in feature.cells]
-        if set(cells) != wanted or len(cells) != len(wanted):
-            return f"the cells of {feature.name} are not one for each data set, model and hardware"
-        for cell in feature.cells:
-            if not _cell_fits(plan, cell):
-                return f"the trials of {feature.name} on {cell.model} are not those of their cell"
+    return next(filter(None, (_feature_problem(plan, one) for one in plan.features)), "")
+
+
+def _feature_problem(plan: Plan, feature: PlannedFeature) -> str:
+    wanted = {
+        (data, model, kind) for data in plan.data for model in plan.models for kind in plan.hardware
+    }
+    cells = [(cell.data, cell.model, cell.hardware) for cell in feature.cells]
+    if set(cells) != wanted or len(cells) != len(wanted):
+        return f"the cells of {feature.name} are not one for each data set, model and hardware"
+    if len(feature.parts) != (PARTS if plan.shape is Shape.PAIRS else 0):
+        return f"{feature.name} has {len(feature.parts)} parts, which is not the shape {plan.shape}"
+    for cell in feature.cells:
+        if not _cell_fits(plan, cell, feature.arms):
+            return f"the trials of {feature.name} on {cell.model} are not those of their cell"
     return ""
 
 
-def _cell_fits(plan: Plan, cell: PlannedCell) -> bool:
+def _cell_fits(plan: Plan, cell: PlannedCell, arms: int) -> bool:
     if not cell.here:
-        return not cell.baseline and not cell.candidate and bool(_KEY.match(cell.timing))
-    if not cell.baseline or len(cell.baseline) != len(cell.candidate):
+        return not any(cell.arms) and bool(_KEY.match(cell.timing))
+    if not cell.baseline or len(cell.arms) != arms or len(set(map(len, cell.arms))) != 1:
         return False
-    for keys in (cell.baseline, cell.candidate):
+    for keys in cell.arms:
         for seed, key in enumerate(keys):
             spec = plan.trials.get(key)
             if spec is None or (spec.seed, spec.data, spec.model, spec.hardware) != (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,18 +13,21 @@ import harness
 from harness.feature import FEATURES, Feature, make_arm
 from harness.graphs.splits import PROTOCOL
 from harness.hashing import content_key, files_key
+from harness.matrix.imports import sources_of
 from harness.models import MODELS
 from harness.selection import Selection, parse, parse_single
 from harness.settings import TrainingSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.hardware import Hardware
 
 _NO_PART_OF_TRAINING = (
     "cli", "config", "gates", "graphs/build", "graphs/catalog", "graphs/code", "graphs/reference",
     "graphs/sources", "matrix", "report", "testing", "__main__",
 )  # fmt: skip
-_KEY_PACKAGES = ("torch", "torch-geometric")
+KEY_PACKAGES = ("torch", "torch-geometric")
 
 
 class TrialSpec(BaseModel):
@@ -40,7 +44,8 @@ class TrialSpec(BaseModel):
         device: torch device type.
         hardware: canonical name of the hardware.
         threads: of the training process.
-        sources: hash of each feature's file and of the model's.
+        sources: hash of each feature's file and of the model's, and of what these import from
+            their projects, the engine aside.
         engine: hash of the training code.
         versions: of torch and PyG.
     """
@@ -90,8 +95,12 @@ def make_spec(
     hardware: Hardware,
 ) -> TrialSpec:
     """Describe the trial of seed 0 on this machine, with the sources as they are now."""
+    entry = MODELS.get(model.name)
     sources = {feature.name: FEATURES.get(feature.name).source_key() for feature in arm}
-    sources[f"model:{model.name}"] = MODELS.get(model.name).source_key
+    sources[f"model:{model.name}"] = entry.source_key
+    read = {f"model:{model.name}": entry.make, **{one.name: type(one) for one in arm}}
+    imported = {f"{name}, imports": _imported_key(source) for name, source in read.items()}
+    sources |= {name: key for name, key in imported.items() if key}
     return TrialSpec(
         data=data,
         data_name=data_name,
@@ -105,7 +114,7 @@ def make_spec(
         threads=hardware.threads,
         sources=sources,
         engine=engine_key(),
-        versions={name: hardware.versions[name] for name in _KEY_PACKAGES},
+        versions={name: hardware.versions[name] for name in KEY_PACKAGES},
     )
 
 
@@ -117,9 +126,27 @@ def engine_key() -> str:
 
 def engine_files() -> list[Path]:
     """The files behind ``engine_key``, sorted."""
-    root = Path(harness.__file__).parent
-    return sorted(
-        path
-        for path in root.rglob("*.py")
-        if not path.relative_to(root).as_posix().startswith(_NO_PART_OF_TRAINING)
+    return sorted(path for path in engine_root().rglob("*.py") if is_engine(path))
+
+
+def engine_root() -> Path:
+    """The folder of the harness's own code."""
+    return Path(harness.__file__).resolve().parent
+
+
+def is_engine(file: Path) -> bool:
+    """Whether a training run goes through a Python file, of that name or of one that is gone."""
+    root = engine_root()
+    return (
+        file.is_relative_to(root)
+        and file.suffix == ".py"
+        and not file.relative_to(root).as_posix().startswith(_NO_PART_OF_TRAINING)
     )
+
+
+@cache  # a module is loaded once too
+def _imported_key(source: type | Callable[..., object]) -> str:
+    """Hash of what a feature's or a model's file imports; "" where that is the engine alone."""
+    file = Path(inspect.getfile(source)).resolve()
+    found = sources_of(file, source.__module__, is_engine)
+    return content_key([[one.file.name, one.content.hex()] for one in found], 16) if found else ""

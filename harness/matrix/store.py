@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import DataError, StoreError, first_problem
 from harness.files import folder_written_whole, read_json, write_json, write_whole
@@ -126,6 +126,7 @@ class Failure(BaseModel):
         kind: ``error``, ``killed`` or ``timeout``.
         detail: one line for the user.
         log: the end of what the process printed.
+        attempts: that ended without a result so far, this one among them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -133,6 +134,7 @@ class Failure(BaseModel):
     kind: str
     detail: str
     log: str = ""
+    attempts: int = Field(1, ge=1)
 
 
 class Store:
@@ -231,8 +233,11 @@ class Store:
         shutil.rmtree(self._trial(key), ignore_errors=True)
 
     def fail(self, key: str, failure: Failure) -> None:
-        """Record a failed attempt."""
-        write_json(self.root / "failures" / f"{key}.json", failure.model_dump())
+        """Record a failed attempt, and count those before it."""
+        before = self.failure(key)
+        attempts = 1 if before is None else before.attempts + 1
+        counted = failure.model_copy(update={"attempts": attempts})
+        write_json(self.root / "failures" / f"{key}.json", counted.model_dump())
 
     def failure(self, key: str) -> Failure | None:
         """The last failed attempt of a trial without a result."""

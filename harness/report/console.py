@@ -8,7 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.gates.words import Verdict
-from harness.report.rows import cell_row, complexity_line, figure_rows, said
+from harness.matrix.shapes import Shape
+from harness.report.rows import cell_row, complexity_line, figure_headers, figure_rows, said
+from harness.report.shapes import READING, arm_word, run_words, shape_lines, uncombined_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,35 +28,49 @@ STYLES = {
 def show(summary: Summary, console: Console) -> None:
     """Print verdicts, cells and references."""
     console.print(_cells(summary))
+    _features(summary, console)
+    console.print()
+    if summary.figures:
+        console.print(_worth(summary))
+    for one in summary.figures:
+        if one.warning:
+            console.print(Text(f"warning: {one.warning}", style="yellow"))
+    for note in summary.notes:
+        console.print(Text(note, style="dim"))
+    console.print(
+        Text(
+            f"{summary.trials} trials read; a fixed design of {summary.fixed_words} runs a cell "
+            f"takes {summary.fixed_design}"
+        )
+    )
+    console.print(Text(f"verdict: {said(summary.verdict)}", style=STYLES[summary.verdict]))
+
+
+def _features(summary: Summary, console: Console) -> None:
+    """What is said of each candidate, and of pairs that cannot be."""
     for one in summary.features:
         console.print(_verdict_line(one))
+        for line in shape_lines(summary, one):
+            console.print(Text(f"  {line}"))
         size = complexity_line(one)
         if size:
             console.print(Text(f"  {size}", style="dim"))
         if one.other is not None:
             console.print(Text(f"  {one.other.sentence}", style="dim"))
-    console.print()
-    table = Table(
-        title="What the baseline is worth", title_justify="left", box=None, padding=(0, 1)
-    )
-    for header in ("data", "model", "seeds", "baseline F1", "always vulnerable", "regression"):
+    for line in uncombined_lines(summary):
+        console.print(Text(line, style="yellow"))
+    if summary.plan.shape is Shape.PAIRS:
+        console.print(Text(READING, style="dim"))
+
+
+def _worth(summary: Summary) -> Table:
+    title = f"What the {arm_word(summary.plan.shape)} is worth"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1))
+    for header in figure_headers(summary.plan.shape):
         table.add_column(header)
     for row in figure_rows(summary.figures):
         table.add_row(*map(Text, row))
-    if summary.figures:
-        console.print(table)
-    for one_figure in summary.figures:
-        if one_figure.warning:
-            console.print(Text(f"warning: {one_figure.warning}", style="yellow"))
-    for note in summary.notes:
-        console.print(Text(note, style="dim"))
-    console.print(
-        Text(
-            f"{summary.trials} trials read; a fixed design of 10 + 10 runs a cell takes "
-            f"{summary.fixed_design}"
-        )
-    )
-    console.print(Text(f"verdict: {said(summary.verdict)}", style=STYLES[summary.verdict]))
+    return table
 
 
 def _cells(summary: Summary) -> Table:
@@ -67,7 +83,8 @@ def _cells(summary: Summary) -> Table:
     if several[1]:
         table.add_column("hardware", overflow="fold", max_width=14)
     table.add_column("n", justify="right")
-    for header in ("base", "with", "gain", "bounds", "coll.", "time", "verdict"):
+    runs = run_words(summary.plan.shape)
+    for header in (*runs, "gain", "bounds", "coll.", "time", "verdict"):
         table.add_column(header, justify="right" if header != "verdict" else "left", no_wrap=True)
     for one in summary.features:
         for cell in one.verdict.cells:

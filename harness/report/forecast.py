@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
-from tabulate import tabulate
-
 from harness.gates.words import counted
+from harness.matrix.shapes import Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from harness.matrix.forecast import Forecast, Spread
 
-_HEADERS = ("feature", "cells", "baseline", "with it", "to FAIL", "to PASS", "at most")
+_COURSES = ("to FAIL", "to PASS", "at most")
+_HEADS = {
+    Shape.ADD_ONE: ("feature", "cells", "baseline", "with it"),
+    Shape.DROP_ONE: ("feature", "cells", "without", "full arm"),
+    Shape.PAIRS: ("pair", "cells", "baseline", "both", "apart"),
+}
+_SHARED = {
+    Shape.ADD_ONE: "Trials of each feature; the baseline's are shared by all.",
+    Shape.DROP_ONE: "Trials of each feature; the full arm's are shared by all.",
+    Shape.PAIRS: "Trials of each pair; the baseline's and those of one feature apart are shared.",
+}
 _MINUTE, _HOUR = 60, 3600
+_WIDTH, _GAP = 80, 2
 
 
 def lines_of(found: Forecast, jobs: int) -> Iterator[str]:
@@ -30,18 +41,39 @@ def _trials(found: Forecast) -> Iterator[str]:
     rows = [
         [
             one.name, one.cells, one.baseline, one.candidate,
+            *((one.apart,) if found.shape is Shape.PAIRS else ()),
             len(one.least.trials), len(one.passing.trials), len(one.most.trials),
         ]
         for one in found.features
     ]  # fmt: skip
-    table = tabulate(rows, _HEADERS, tablefmt="plain", maxcolwidths=[30, *[None] * 6])
-    yield "Trials of each feature; the baseline's are shared by all."
-    yield from table.splitlines()
-    yield "A run that collapses fails its feature at once, after one pair of trials."
-    yield "Each baseline run that collapses is replaced, which takes one pair more."
+    headers = (*_HEADS[found.shape], *_COURSES)
+    for pair in found.uncombined:
+        yield from textwrap.wrap(pair.sentence, _WIDTH)
+    yield _SHARED[found.shape]
+    yield from _table(rows, headers)
+    if found.shape is Shape.PAIRS:
+        yield "A run of both that collapses fails the pair at once, after one seed."
+        yield "Each baseline run that collapses is replaced, which takes one seed more."
+    else:
+        yield "A run that collapses fails its feature at once, after one pair of trials."
+        yield "Each baseline run that collapses is replaced, which takes one pair more."
     if any(one.elsewhere for one in found.features):
         count = sum(one.elsewhere for one in found.features)
         yield f"{counted(count, 'cell')} on other hardware: run there, then ablate merge."
+
+
+def _table(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> Iterator[str]:
+    """A table whose first column takes what the others leave of the line."""
+    numbers = [[str(value) for value in row[1:]] for row in (headers, *rows)]
+    widths = [max(map(len, column)) for column in zip(*numbers, strict=True)]
+    room = _WIDTH - sum(widths) - _GAP * len(widths)
+    names = [textwrap.wrap(str(row[0]), room, break_on_hyphens=False) for row in (headers, *rows)]
+    first = max(len(line) for lines in names for line in lines)
+    gap = " " * _GAP
+    for (name, *rest), row in zip(names, numbers, strict=True):
+        cells = (value.rjust(width) for value, width in zip(row, widths, strict=True))
+        yield gap.join((name.ljust(first), *cells))
+        yield from rest
 
 
 def _times(found: Forecast, jobs: int) -> Iterator[str]:
@@ -63,7 +95,8 @@ def _power(found: Forecast) -> Iterator[str]:
     yield _spread(found.spread)
     for margin, powers in found.powers.items():
         names = ", ".join(found.judged[margin])
-        yield f"F1 gate with a margin of {100 * margin:+g} points ({names}):"
+        head = f"F1 gate with a margin of {100 * margin:+g} points ({names}):"
+        yield from textwrap.wrap(head, _WIDTH, break_on_hyphens=False)
         for one in powers:
             fails = f"fails in {100 * one.rates.failed:.0f} %"
             yield f"  {one.sentence}, {fails};"

@@ -6,17 +6,26 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
+from harness.matrix.shapes import Shape
 from harness.report.rows import (
-    CELL_HEADERS,
     COMPLEXITY_HEADERS,
     FEATURE_HEADERS,
-    FIGURE_HEADERS,
+    cell_headers,
     cell_rows,
     complexity_rows,
     feature_rows,
+    figure_headers,
     figure_rows,
     other_lines,
     said,
+)
+from harness.report.shapes import (
+    INTERACTION_HEADERS,
+    READING,
+    arm_word,
+    interaction_rows,
+    shape_lines,
+    uncombined_lines,
 )
 
 if TYPE_CHECKING:
@@ -44,14 +53,15 @@ def to_markdown(summary: Summary) -> str:
         "## Features",
         _table(feature_rows(summary), FEATURE_HEADERS),
         *_others(summary),
+        *_shape(summary),
         "## Cells",
         _READING,
-        _table(cell_rows(summary), CELL_HEADERS),
+        _table(cell_rows(summary), cell_headers(summary.plan.shape)),
         "## Complexity",
         _SIZES,
         _table(complexity_rows(summary), COMPLEXITY_HEADERS),
-        "## What the baseline is worth",
-        _table(figure_rows(summary.figures), FIGURE_HEADERS),
+        f"## What the {arm_word(summary.plan.shape)} is worth",
+        _table(figure_rows(summary.figures), figure_headers(summary.plan.shape)),
         *_warnings(summary),
         "## Where this comes from",
         _provenance(summary),
@@ -79,9 +89,9 @@ def _preamble(summary: Summary) -> str:
         for one in plan.data.values()
     )
     baseline = _escape(" + ".join(plan.baseline) or "no feature")
-    policy = f"Policy *{plan.policy.value}*; baseline: {baseline}; data: {data}."
+    policy = f"Policy *{plan.policy.value}*; {arm_word(plan.shape)}: {baseline}; data: {data}."
     count = f"{summary.trials} trials were read; "
-    fixed = f"a fixed design of 10 + 10 runs a cell takes {summary.fixed_design}."
+    fixed = f"a fixed design of {summary.fixed_words} runs a cell takes {summary.fixed_design}."
     return f"{policy}\n{count}{fixed}"
 
 
@@ -103,6 +113,23 @@ def _warnings(summary: Summary) -> list[str]:
 def _others(summary: Summary) -> list[str]:
     lines = other_lines(summary)
     return ["\n".join(f"- {_escape(line)}" for line in lines)] if lines else []
+
+
+def _shape(summary: Summary) -> list[str]:
+    """The section that the shape adds; none for add-one."""
+    found = [
+        f"{one.planned.name}, {line}"
+        for one in summary.features
+        for line in shape_lines(summary, one)
+    ]
+    sentences = "\n".join(f"- {_escape(line)}" for line in (*found, *uncombined_lines(summary)))
+    match summary.plan.shape:
+        case Shape.DROP_ONE:
+            return ["## What is lost without each", sentences]
+        case Shape.PAIRS:
+            table = _table(interaction_rows(summary), INTERACTION_HEADERS)
+            return ["## Interactions", READING, table, sentences]
+    return []
 
 
 def _provenance(summary: Summary) -> str:

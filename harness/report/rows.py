@@ -8,10 +8,12 @@ from harness.gates.collapse import CollapseResult
 from harness.gates.complexity import COMPLEXITY, ComplexityResult
 from harness.gates.time import TimeResult
 from harness.gates.words import Verdict
+from harness.report.shapes import arm_word, run_words
 
 if TYPE_CHECKING:
     from harness.gates.cell import Cell
     from harness.gates.f1_gate import F1Result
+    from harness.matrix.shapes import Shape
     from harness.report.summary import FeatureSummary, Figures, Summary
 
 CELL_HEADERS = (
@@ -25,6 +27,17 @@ COMPLEXITY_HEADERS = (
 )  # fmt: skip
 FIGURE_HEADERS = ("data", "model", "seeds", "baseline F1", "always vulnerable", "regression")
 MISSING = "-"
+
+
+def cell_headers(shape: Shape) -> tuple[str, ...]:
+    """``CELL_HEADERS`` in the words of a shape."""
+    words = dict(zip(("F1 base", "F1 with"), run_words(shape), strict=True))
+    return tuple(f"F1 {words[one]}" if one in words else one for one in CELL_HEADERS)
+
+
+def figure_headers(shape: Shape) -> tuple[str, ...]:
+    """``FIGURE_HEADERS`` in the words of a shape."""
+    return tuple(one.replace("baseline", arm_word(shape)) for one in FIGURE_HEADERS)
 
 
 def feature_rows(summary: Summary) -> list[list[str]]:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import ExitCode
 from harness.gates.words import Verdict
+from harness.matrix.interactions import interaction_of
 from harness.matrix.references import PART, name_of
 from harness.report.other import OtherPolicy, other_policy
+from harness.report.shapes import shape_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.gates.interaction import Interaction
     from harness.gates.verdict import FeatureVerdict
     from harness.hardware import Hardware
     from harness.matrix.judge import Judge, Progress
@@ -40,6 +43,7 @@ class FeatureSummary:
         progress: how far its quality runs came.
         problems: failures that kept cells from being measured, one sentence each.
         other: what the other policy would say.
+        interactions: of a pair, one for each cell and None where it was not run; empty otherwise.
     """
 
     planned: PlannedFeature
@@ -47,6 +51,7 @@ class FeatureSummary:
     progress: Progress
     problems: tuple[str, ...]
     other: OtherPolicy | None = None
+    interactions: tuple[Interaction | None, ...] = ()
 
     @property
     def why(self) -> str:
@@ -107,16 +112,15 @@ class Summary:
         features: one part for each candidate.
         figures: baselines beside their references.
         trials: trials that the verdicts read.
-        hardware: of a finished trial, None before the first.
-        machines: every different description of hardware and versions among the trials.
         commits: git commits of the trials.
+        notes: what must be said of the data.
+        machines: every different description of hardware and versions among the trials.
     """
 
     plan: Plan
     features: tuple[FeatureSummary, ...]
     figures: tuple[Figures, ...]
     trials: int
-    hardware: Hardware | None
     commits: tuple[str, ...]
     notes: tuple[str, ...] = field(default=())
     machines: tuple[Hardware, ...] = field(default=())
@@ -137,8 +141,20 @@ class Summary:
 
     @property
     def fixed_design(self) -> int:
-        """Trials of ten baseline and ten candidate runs in every cell, nothing shared."""
-        return sum(2 * FIXED_DESIGN * len(one.planned.cells) for one in self.features)
+        """Trials of ten runs of each arm in every cell, nothing shared."""
+        cells = [one.planned.arms * len(one.planned.cells) for one in self.features]
+        return FIXED_DESIGN * sum(cells)
+
+    @property
+    def fixed_words(self) -> str:
+        """The fixed design in words: ``10 + 10``, and four tens where cells have four arms."""
+        arms = max((one.planned.arms for one in self.features), default=2)
+        return " + ".join([str(FIXED_DESIGN)] * arms)
+
+    @property
+    def hardware(self) -> Hardware | None:
+        """The first of the machines; None before the first trial."""
+        return self.machines[0] if self.machines else None
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``verdict.json``."""
@@ -146,6 +162,8 @@ class Summary:
             "schema": 1,
             "verdict": self.verdict.value,
             "policy": self.plan.policy.value,
+            "shape": self.plan.shape.value,
+            "uncombined": [one.model_dump() for one in self.plan.uncombined],
             "baseline": list(self.plan.baseline),
             "trials": self.trials,
             "features": {
@@ -157,6 +175,7 @@ class Summary:
                     "rounds": one.progress.rounds,
                     "problems": list(one.problems),
                     "other_policy": None if one.other is None else one.other.to_json(),
+                    **shape_json(self, one),
                 }
                 for one in self.features
             },
@@ -185,9 +204,16 @@ def summarise(judge: Judge) -> Summary:
             for state in progress.states
             if state.problem is not None
         )
+        found = [interaction_of(judge.results, planned, cell) for cell in planned.cells]
         features.append(
-            FeatureSummary(planned, verdict, progress, problems, other_policy(judge, planned))
+            FeatureSummary(
+                planned, verdict, progress, problems, other_policy(judge, planned), tuple(found)
+            )
         )
+        for cell, interaction in zip(planned.cells, found, strict=True):
+            if interaction is not None:
+                seeds = (*interaction.seeds, *interaction.dropped)
+                read |= {arm[seed] for arm in cell.arms for seed in seeds}
         for cell, state in zip(planned.cells, progress.states, strict=True):
             read |= {*cell.baseline[: state.pairs], *cell.candidate[: state.pairs]}
     results = [judge.results.result(key) for key in sorted(read)]
@@ -196,7 +222,6 @@ def summarise(judge: Judge) -> Summary:
         features=tuple(features),
         figures=_figures(judge),
         trials=len(read),
-        hardware=results[0].hardware if results else None,
         machines=_machines(results),
         commits=tuple(sorted({one.git_commit for one in results if one.git_commit})),
         notes=tuple(dict.fromkeys(note for one in judge.plan.data.values() for note in one.notes)),

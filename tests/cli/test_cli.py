@@ -74,8 +74,9 @@ def data(tmp_path):
 
 @pytest.mark.parametrize(
     "command",
-    ["", "run", "plan", "report", "merge", "train", "features", "models", "data", "data info"],
-)
+    ["", "run", "gate", "plan", "report", "merge", "train", "features", "models", "data",
+     "data info"],
+)  # fmt: skip
 def test_every_command_explains_itself(ablate, command):
     out = ablate(*command.split(), "--help").stdout
     assert "Usage" in out
@@ -108,6 +109,9 @@ def test_listings_and_cards(ablate):
         (["merge", "nowhere", "--out", "out"], "there is no such folder"),
         (["merge", ".", "--out", "out"], "there is no plan in it"),
         (["merge", "."], "Missing option '--out'"),
+        (["run", "--shape", "triples"], "--shape"),
+        (["run", "--shape", "pairs", "--features", "amp"], "a pair takes two features"),
+        (["plan", "--shape", "drop-one", "--baseline", "plain"], "there is nothing to take out"),
     ],
 )
 def test_what_cannot_be_is_said_with_exit_code_2(ablate, arguments, says):
@@ -161,6 +165,25 @@ def test_a_plan_says_what_a_run_takes_and_trains_no_ablation(process, data, tmp_
     assert "sd of 0.02, which is assumed" in done.stdout
     assert re.search(r"true \+3 points at sd 0.02 passes in 5\d % within 20 pairs", done.stdout)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_of_pairs_names_what_cannot_be_and_a_report_repeats_it(process, data, tmp_path):
+    # Constant logits collapse at the first seed, so four trials are all that is run.
+    done = process(
+        "run", "--plugins", PLUGIN, "--shape", "pairs", "--models", "gcn", "--baseline", "plain",
+        "--features", "planted_constant,planted_noop,planted_noop+swa", "--data", data,
+        "--epochs", 2, "--out", "out", code=1,
+    )  # fmt: skip
+    impossible = "planted_noop+planted_noop+swa cannot be combined: feature 'planted_noop' stands"
+    assert impossible in " ".join(done.stderr.split())
+    assert impossible in " ".join(done.stdout.split())
+    document = json.loads((tmp_path / "out" / "verdict.json").read_text())
+    assert document["shape"] == "pairs"
+    assert [one["name"] for one in document["uncombined"]] == ["planted_noop+planted_noop+swa"]
+    pair = document["features"]["planted_constant+planted_noop"]
+    assert pair["interactions"][0]["n"] == 0
+    assert pair["interactions"][0]["dropped"] == [0]
+    assert process("report", "out", code=1).stdout == done.stdout
 
 
 def test_stores_are_merged_and_reported_on(process, data, tmp_path):

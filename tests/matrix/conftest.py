@@ -9,8 +9,10 @@ from harness.gates.complexity import USUAL
 from harness.gates.policy import Policy
 from harness.graphs.dataset import save
 from harness.hardware import describe
-from harness.matrix.judge import Judge, Results
+from harness.matrix.judge import Judge
 from harness.matrix.plan import DataSet, Question, baseline_of, candidates_of, make_plan
+from harness.matrix.results import Results
+from harness.matrix.shapes import Shape
 from harness.matrix.store import GateScores, Store, TrialResult, gate_digest
 from harness.matrix.timing import TimingSettings
 from harness.metrics import Confusion
@@ -46,9 +48,10 @@ def make_judge(tmp_path, packed):
 
     def make(features, *, models="gcn", baseline="plain", budget=5, policy="roadmap", **more):
         hardware = describe()
+        shape = Shape(more.pop("shape", "add-one"))
         settings = more.pop("settings", TrainingSettings(epochs=3, warmup_epochs=100))
         asked = Question(
-            candidates=candidates_of(features),
+            candidates=candidates_of(features, shape),
             baseline=baseline_of(baseline),
             models=[parse_single(model) for model in models.split(",")],
             settings=settings,
@@ -60,6 +63,7 @@ def make_judge(tmp_path, packed):
             required_hardware=more.pop("hardware", None) or [hardware.kind],
             complexity=more.pop("complexity", USUAL),
             overrides=more.pop("overrides", {}),
+            shape=shape,
         )
         dataset = DataSet(
             name="planted",
@@ -70,7 +74,8 @@ def make_judge(tmp_path, packed):
             notes=graphs.info.notes,
         )
         plan = make_plan(asked, {graphs.content: (dataset, graphs)})
-        store = Store(tmp_path / "store")
+        store = Store(tmp_path / more.pop("store", "store"))
+        assert not more, more
         return Judge(plan, store, Results(store, {graphs.content: folder}))
 
     return make

@@ -115,6 +115,42 @@ class OwnSchedule(Feature):
         return run.default_schedule()
 
 
+class _Flip(Feature):
+    """Turn the answer for every fourth graph of a batch around, in evaluation alone.
+
+    Two of them turn it back: each by itself costs F1, and both together change nothing.
+    """
+
+    def on_fit_start(self, run: Run) -> None:
+        """Hook the model."""
+        run.model.register_forward_hook(_turn)
+
+
+def _turn(module: torch.nn.Module, given: Any, logits: torch.Tensor) -> torch.Tensor:
+    del given
+    if module.training:
+        return logits
+    turned = logits.clone()
+    turned[::4] *= -1
+    return turned
+
+
+@register
+class Flip(_Flip):
+    """Turn every fourth answer around."""
+
+    name: ClassVar[str] = "planted_flip"
+    claim: ClassVar[Claim] = Claim.QUALITY
+
+
+@register
+class FlipBack(_Flip):
+    """Turn every fourth answer around, once more."""
+
+    name: ClassVar[str] = "planted_flip_back"
+    claim: ClassVar[Claim] = Claim.QUALITY
+
+
 @register
 class Insight(Feature):
     """Do nothing, and claim no better F1 than nothing."""

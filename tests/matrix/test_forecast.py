@@ -8,8 +8,10 @@ import pytest
 from harness.gates.planning import power
 from harness.hardware import describe
 from harness.matrix.forecast import ASSUMED_SD, STEPS, forecast
-from harness.matrix.judge import Judge, Results
+from harness.matrix.judge import Judge
 from harness.matrix.probe import Pace
+from harness.matrix.results import Results
+from harness.report.forecast import lines_of
 
 PACE = Pace(trial=10.0, epoch=2.0)
 
@@ -68,6 +70,31 @@ def test_each_course_is_what_such_a_campaign_runs(
     judge = make_judge("planted_noop", models=models, budget=budget)
     told = getattr(look(judge).features[0], course).trials
     assert _campaign(judge, write_trial, rule) == told
+
+
+@pytest.mark.parametrize(("shape", "arms"), [("drop-one", 2), ("pairs", 4)])
+@pytest.mark.parametrize(("course", "rule"), [("least", _worse), ("passing", _better)])
+def test_courses_of_other_shapes_are_what_they_run_too(
+    make_judge, write_trial, look, shape, arms, course, rule
+):
+    judge = make_judge("planted_noop,swa", shape=shape, models="gcn,sage", budget=10)
+    (feature, *_) = look(judge).features
+    told = getattr(feature, course).trials
+    assert _campaign(judge, write_trial, rule) == told
+    assert (feature.baseline, feature.candidate, feature.apart) == (20, 20, (arms - 2) * 20)
+
+
+def test_shapes_count_what_they_share_once(make_judge, look):
+    features = "planted_noop,swa,tensorboard,planted_schedule"
+    pairs = look(make_judge(features, shape="pairs"))
+    assert len(pairs.features) == 5
+    assert pairs.courses[-1].trials == (1 + 4 + 5) * 10
+    lines = list(lines_of(pairs, 1))
+    assert lines[0].startswith("swa+planted_schedule cannot be combined: ")
+    assert max(map(len, lines)) <= 80
+    drop = look(make_judge("planted_noop,swa,tensorboard", shape="drop-one"))
+    assert drop.courses[-1].trials == (1 + 3) * 10
+    assert any("full arm's are shared" in line for line in lines_of(drop, 1))
 
 
 def test_measuring_every_gate_takes_all_runs_even_of_a_failure(make_judge, write_trial, look):

@@ -203,6 +203,24 @@ def test_a_failure_stays_where_no_store_has_the_result(copies, join, tmp_path):
     assert Store(tmp_path / "out").failure(key).detail == "it broke"
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_trial_that_one_machine_gave_up_is_not_measured_in_the_merged_store(
+    copies, join, tmp_path, turned
+):
+    other = shutil.copytree(copies[0], tmp_path / "copy-other")
+    key = open_stored(other).plan.features[0].cells[0].candidate[1]
+    for folder, attempts in ((copies[0], 2), (other, 1)):
+        Store(folder).drop(key)
+        for _ in range(attempts):
+            Store(folder).fail(key, Failure(kind="killed", detail=f"no memory in {folder.name}"))
+    assert summarise(open_stored(other)).features[0].problems == ()
+    join(*((other, copies[0]) if turned else (copies[0], other)), copies[1])
+    merged, alone = (summarise(open_stored(one)) for one in (tmp_path / "out", copies[0]))
+    assert merged.verdict is alone.verdict is Verdict.NOT_MEASURED
+    assert merged.features[0].problems == alone.features[0].problems
+    assert f"no memory in {copies[0].name}" in merged.features[0].why
+
+
 def test_of_two_series_of_blocks_the_longer_is_kept_and_none_are_strung_together(
     copies, machines, join, tmp_path
 ):

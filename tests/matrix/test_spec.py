@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from harness.matrix.spec import TrialSpec, engine_files
+from harness.matrix.imports import sources_of
+from harness.matrix.spec import TrialSpec, engine_files, engine_root, is_engine
 
 
 @pytest.fixture
@@ -53,3 +54,29 @@ def test_the_engine_is_the_training_code_alone():
     assert {"training/fit.py", "models/sage.py", "graphs/batch.py", "feature.py"} <= names
     rooms = {name.partition("/")[0] for name in names}
     assert not rooms & {"cli", "gates", "matrix", "report", "testing"}
+
+
+def test_what_a_feature_imports_from_its_project_is_in_the_key(tmp_path):
+    found = []
+    for place, text in enumerate(("X = 1", "X = 2", "X = 1")):
+        folder = tmp_path / str(place)
+        folder.mkdir()
+        (folder / "spec_helper.py").write_text(text)
+        file = folder / "importing.py"
+        file.write_text("import torch, harness\n\nclass A:\n    import spec_helper\n")
+        sources = sources_of(file, "importing", is_engine)
+        found.append([(one.file.name, one.content) for one in sources])
+    assert found[0] == found[2] == [("spec_helper.py", b"X = 1")]
+    assert found[0] != found[1]
+
+
+def test_features_that_import_the_engine_alone_have_their_own_file_in_the_key(spec):
+    assert set(spec.sources) == {"focal_loss", "model:gcn"}
+
+
+def test_a_file_that_is_gone_is_told_to_have_been_the_engines():
+    root = engine_root()
+    assert is_engine(root / "training" / "gone.py")
+    assert not is_engine(root / "gates" / "gone.py")
+    assert not is_engine(root / "training" / "gone.txt")
+    assert not is_engine(root.parent / "training" / "gone.py")

@@ -67,7 +67,7 @@ def make_summary():
             features=(FeatureSummary(planned, verdict, progress, ()),),
             figures=(Figures("planted", "gcn", pairs, 0.5, 0.01, 0.46, 0.55),),
             trials=2 * pairs,
-            hardware=describe(),
+            machines=(describe(),),
             commits=("abc",),
             notes=(note,),
         )

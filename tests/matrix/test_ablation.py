@@ -1,0 +1,89 @@
+"""Trials that failed for good are said by whoever opens the store, and tried anew by a run."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.files import write_json
+from harness.gates.words import Verdict
+from harness.matrix.ablation import given_up, open_stored
+from harness.matrix.campaign import ATTEMPTS, Campaign
+from harness.matrix.events import TrialStarted
+from harness.matrix.local import LocalExecutor
+from harness.matrix.planned import PLAN_FILE
+from harness.matrix.store import Failure
+from harness.report.summary import summarise
+
+
+@pytest.fixture
+def campaign(plugin):
+    """Run a judge's campaign; gives the keys of the trials that it started."""
+
+    def run(judge):
+        write_json(judge.store.root / PLAN_FILE, judge.plan.model_dump(mode="json"))
+        events = []
+        executor = LocalExecutor(judge.store, 1, 120.0, (plugin,))
+        Campaign(judge, executor, events.append, (plugin,), 120.0).run()
+        return [event.spec.key for event in events if isinstance(event, TrialStarted)]
+
+    return run
+
+
+@pytest.mark.parametrize(("kind", "attempts"), ATTEMPTS.items())
+def test_a_trial_is_given_up_after_as_many_attempts_as_a_campaign_makes(make_judge, kind, attempts):
+    judge = make_judge("amp")
+    key = next(iter(judge.plan.trials))
+    for attempt in range(1, attempts + 1):
+        assert given_up(judge.plan, judge.store) == set()
+        judge.store.fail(key, Failure(kind=kind, detail="it broke"))
+        assert judge.store.failure(key).attempts == attempt
+    assert given_up(judge.plan, judge.store) == {key}
+
+
+def test_a_trial_that_finished_in_the_end_is_not_given_up(make_judge, write_trial):
+    judge = make_judge("amp")
+    key = next(iter(judge.plan.trials))
+    judge.store.fail(key, Failure(kind="error", detail="it broke"))
+    write_trial(judge, key)
+    assert given_up(judge.plan, judge.store) == set()
+
+
+def test_a_failure_stored_before_attempts_were_counted_is_one(make_judge):
+    judge = make_judge("amp")
+    one, two = list(judge.plan.trials)[:2]
+    for key, kind in ((one, "error"), (two, "killed")):
+        write_json(
+            judge.store.root / "failures" / f"{key}.json",
+            {"kind": kind, "detail": "it broke", "log": ""},
+        )
+    assert given_up(judge.plan, judge.store) == {one}
+
+
+@pytest.mark.parametrize("way", ["raise", "kill", "exit"])
+def test_a_report_says_what_the_run_said_and_the_next_run_tries_again(make_judge, campaign, way):
+    def judge():
+        return make_judge(f"planted_crash[way={way}]", budget=3, baseline="plain")
+
+    first = judge()
+    started = campaign(first)
+    assert first.failed
+    told = summarise(first).to_json()
+    reported = summarise(open_stored(first.store.root))
+    assert reported.to_json() == told
+    assert reported.features[0].word is Verdict.NOT_MEASURED
+    (reason,) = reported.features[0].problems
+    assert {"raise": "planted crash", "kill": "SIGKILL", "exit": "code 7"}[way] in reason
+    again = campaign(judge())
+    assert set(again) == first.failed, "what failed is tried again, and nothing else"
+    assert len(again) == started.count(next(iter(first.failed)))
+    assert summarise(open_stored(first.store.root)).to_json() == told
+
+
+def test_another_kind_of_failure_is_said_in_the_place_of_the_one_before(make_judge, campaign):
+    judge = make_judge("planted_crash[way=exit]", budget=3, baseline="plain")
+    (key, *_) = judge.plan.features[0].cells[0].candidate
+    judge.store.fail(key, Failure(kind="killed", detail="killed by SIGKILL"))
+    campaign(judge)
+    assert judge.store.failure(key).kind == "error"
+    assert "code 7" in judge.store.failure(key).detail
+    assert open_stored(judge.store.root).failed == {key}
