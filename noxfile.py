@@ -69,6 +69,13 @@ def ablation(session: nox.Session) -> None:
 
 
 @nox.session
+def gate(session: nox.Session) -> None:
+    """Judge what a change concerns: ``nox -s gate -- ARGS`` passes ARGS to ``ablate gate``."""
+    install(session)
+    session.run("ablate", "gate", *session.posargs)
+
+
+@nox.session
 def benchmark(session: nox.Session) -> None:
     """Profile speed: pytest-benchmark first, then the engine against PyG alone.
 

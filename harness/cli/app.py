@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from harness.cli import data, listing, matrix, merge, plan, train
+from harness.cli import data, gate, listing, matrix, merge, plan, train
 from harness.errors import ExitCode, HarnessError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("run")(matrix.run)
+app.command("gate")(gate.gate)
 app.command("plan")(plan.plan)
 app.command("report")(matrix.report)
 app.command("merge")(merge.merge)
