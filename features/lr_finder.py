@@ -57,8 +57,8 @@ class LRFinder(Feature):
     Known limitations: the steepest descent of so short a test is often that of the last layer's
     wrong bias, at 1e-4 to 5e-4, where 12 epochs of the built-in models learn little; hence the
     floor, which lets the test raise the rate more easily than lower it. The result is cached by
-    content (model, arm, settings, seed, data, the arm's features' code) for ``expiry_days``;
-    after a change of the model's own code use another ``salt``.
+    content (model, arm, settings, seed, data, code and input files of the arm's features) for
+    ``expiry_days``; after a change of the model's own code use another ``salt``.
 
     Source: Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017.
     """
@@ -108,7 +108,7 @@ class LRFinder(Feature):
     def _path(self, run: Run) -> Path | None:
         if run.cache is None or not self.expiry_days:
             return None
-        sources = [type(feature).source_key() for feature in run.arm]
+        sources = [[type(each).source_key(), each.inputs_key()] for each in run.arm]
         key = content_key([run.configuration(), self.model_dump(mode="json"), sources])
         return run.cache / self.name / f"{key}.json"
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.graphs.sources import Source, register_source
     from harness.graphs.splits import Split, split_by_seed
     from harness.hashing import content_key
-    from harness.models import DataShape, make_model, register_model
+    from harness.models import DataShape, ModelParts, make_model, parts_of, register_model
     from harness.result import EpochRecord, FitResult, FitSpec, Scores
     from harness.run import ParameterGroup, Run, Schedule
     from harness.selection import Selection
@@ -36,6 +36,7 @@ _HOME = {
     "FitSpec": "result",
     "GraphBatch": "graphs.batch",
     "HarnessError": "errors",
+    "ModelParts": "models",
     "PackedGraphs": "graphs.dataset",
     "ParameterGroup": "run",
     "PerEpoch": "training.schedules",
@@ -53,6 +54,7 @@ _HOME = {
     "fit": "training.fit",
     "make_arm": "feature",
     "make_model": "models",
+    "parts_of": "models",
     "read_json": "files",
     "register": "feature",
     "register_model": "models",
@@ -65,10 +67,11 @@ _HOME = {
 
 __all__ = [
     "Claim", "DataError", "DataShape", "EpochRecord", "Feature", "FitResult", "FitSpec",
-    "GraphBatch", "HarnessError", "PackedGraphs", "ParameterGroup", "PerEpoch", "PerStep", "Run",
-    "Schedule", "Scores", "Selection", "Source", "Split", "Suggestion", "TrainingSettings",
-    "UsageError", "content_key", "fit", "make_arm", "make_model", "read_json", "register",
-    "register_model", "register_source", "run_range_test", "split_by_seed", "suggest", "write_json",
+    "GraphBatch", "HarnessError", "ModelParts", "PackedGraphs", "ParameterGroup", "PerEpoch",
+    "PerStep", "Run", "Schedule", "Scores", "Selection", "Source", "Split", "Suggestion",
+    "TrainingSettings", "UsageError", "content_key", "fit", "make_arm", "make_model", "parts_of",
+    "read_json", "register", "register_model", "register_source", "run_range_test",
+    "split_by_seed", "suggest", "write_json",
 ]  # fmt: skip
 
 

@@ -173,6 +173,10 @@ class Feature(BaseModel):
         """Restore what ``state_dict`` gave; called after ``on_fit_start``, with {} for nothing."""
         del state
 
+    def inputs(self) -> tuple[Path, ...]:
+        """Files beside the data that decide how a run ends, such as a checkpoint to start from."""
+        return ()
+
     # For the harness -----------------------------------------------------------------------
 
     @classmethod
@@ -189,6 +193,21 @@ class Feature(BaseModel):
     def source_key(cls) -> str:
         """Hash of the feature's own file: a change of it makes new trials."""
         return files_key([Path(inspect.getfile(cls))])
+
+    def inputs_key(self) -> str:
+        """Hash of the content of its ``inputs``, "" without any: other content, other trials.
+
+        Raises:
+            UsageError: if one cannot be read.
+        """
+        try:
+            return files_key(self.inputs()) if self.inputs() else ""
+        except OSError as error:
+            raise UsageError(
+                f"{error.filename}: {error.strerror}",
+                where=str(self),
+                mend="give the path of a file that is there",
+            ) from error
 
     def fresh(self) -> Feature:
         """The same values in a new object that has kept nothing yet."""

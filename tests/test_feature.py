@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import ClassVar, Self
 
 import pytest
@@ -152,6 +153,25 @@ def test_a_feature_knows_the_file_it_is_written_in(tmp_path, monkeypatch):
     assert Example.source_key() != make_feature(Selection("amp")).source_key()
 
 
+class Reading(Example):
+    path: str = ""
+
+    def inputs(self):
+        return (Path(self.path),) if self.path else ()
+
+
+def test_files_that_a_feature_reads_are_known_by_their_content(tmp_path):
+    path = tmp_path / "a.pt"
+    assert Reading().inputs_key() == Example().inputs_key() == ""
+    path.write_bytes(b"one")
+    first = Reading(path=str(path)).inputs_key()
+    path.write_bytes(b"two")
+    assert len({first, Reading(path=str(path)).inputs_key(), ""}) == 3
+    path.unlink()
+    with pytest.raises(UsageError, match=r"a\.pt: No such file"):
+        Reading(path=str(path)).inputs_key()
+
+
 # Registering ---------------------------------------------------------------------------------
 
 
@@ -203,8 +223,8 @@ def test_hooks_are_those_that_are_overridden():
 
 
 def test_every_hook_is_a_method_of_the_base_and_there_are_no_others():
-    for_harness = {"hooks", "card", "source_key", "fresh", "selection"}
-    of_state = {"state_dict", "load_state_dict"}
+    for_harness = {"hooks", "card", "source_key", "inputs_key", "fresh", "selection"}
+    of_state = {"state_dict", "load_state_dict", "inputs"}
     own = {name for name, value in vars(Feature).items() if callable(value) or name in for_harness}
     public = {name for name in own if not name.startswith(("_", "model_"))}
     assert public == set(HOOKS) | for_harness | of_state

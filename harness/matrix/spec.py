@@ -44,8 +44,8 @@ class TrialSpec(BaseModel):
         device: torch device type.
         hardware: canonical name of the hardware.
         threads: of the training process.
-        sources: hash of each feature's file and of the model's, and of what these import from
-            their projects, the engine aside.
+        sources: hash of each feature's file and of the model's, of what these import from their
+            projects, the engine aside, and of the files that a feature reads.
         engine: hash of the training code.
         versions: of torch and PyG.
     """
@@ -101,6 +101,8 @@ def make_spec(
     read = {f"model:{model.name}": entry.make, **{one.name: type(one) for one in arm}}
     imported = {f"{name}, imports": _imported_key(source) for name, source in read.items()}
     sources |= {name: key for name, key in imported.items() if key}
+    inputs = {f"inputs:{feature.name}": feature.inputs_key() for feature in arm}
+    sources |= {name: key for name, key in inputs.items() if key}
     return TrialSpec(
         data=data,
         data_name=data_name,
