@@ -1,12 +1,12 @@
 """PyG's convolutions, with a faster way to the same result where the batch brings rows.
 
 Each class keeps its parent's parameters and state_dict. Without rows (off the CPU), or set up in
-a way that the fast one does not cover, the parent's ``forward`` runs.
+a way that the fast one does not cover, the parent's ``forward`` runs; its sums are in fp32 too.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -24,6 +24,10 @@ class _OnRows(MessagePassing):  # type: ignore[misc]
 
     adds_self_loops = False
 
+    def __init__(self, *arguments: Any, **values: Any) -> None:
+        super().__init__(*arguments, **values)
+        self.register_propagate_forward_pre_hook(_states_in_fp32)
+
     def forward(
         self,
         x: torch.Tensor,
@@ -36,7 +40,7 @@ class _OnRows(MessagePassing):  # type: ignore[misc]
         if rows is not None and served and self.standard():
             return self.on_rows(x, rows, kinds)
         general: torch.Tensor = super().forward(
-            x if kinds is None else expand(x, kinds), edge_index
+            at_least_fp32(x if kinds is None else expand(x, kinds)), edge_index
         )
         return general
 
@@ -47,6 +51,18 @@ class _OnRows(MessagePassing):  # type: ignore[misc]
     def on_rows(self, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None) -> torch.Tensor:
         """What ``forward`` gives, without messages."""
         raise NotImplementedError
+
+
+def _states_in_fp32(layer: nn.Module, given: tuple[Any, Any, dict[str, Any]]) -> Any:
+    """Let messages be of fp32 states: they are summed in what they come in, and so are gradients.
+
+    Off the CPU each addition of such a sum is rounded, so that bf16 stops growing at 256 terms.
+    """
+    del layer
+    edge_index, size, named = given
+    x = named["x"]
+    states = tuple(map(at_least_fp32, x)) if isinstance(x, tuple) else at_least_fp32(x)
+    return edge_index, size, {**named, "x": states}
 
 
 class FastGCN(_OnRows, GCNConv):  # type: ignore[misc]
