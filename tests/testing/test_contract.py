@@ -19,6 +19,11 @@ AT_OTHER_VALUES = [
     "tensorboard[every_steps=1]",
     "focal_loss[gamma=0.5]",
     "lr_finder[expiry_days=0,steps=10]",
+    "grad_accumulation[steps=1]",
+    "grad_accumulation[steps=3]",
+    "gradual_unfreezing[alone=0]",
+    "gradual_unfreezing[alone=2,every=2,keep=1]",
+    "param_groups[encoder=0]",
 ]
 
 
