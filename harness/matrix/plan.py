@@ -44,12 +44,14 @@ if TYPE_CHECKING:
     from harness.settings import TrainingSettings
 
 __all__ = [
-    "BASELINES", "PHASE_1", "PLAN_FILE", "SPARE_SEEDS", "DataSet", "Plan", "PlannedCell",
+    "BASELINES", "FIRST_SEARCH_SEED", "PHASE_1", "PLAN_FILE", "SPARE_SEEDS", "DataSet", "Plan", "PlannedCell",
     "PlannedFeature", "Question", "Shape", "Source", "arms_of", "baseline_of", "candidates_of",
     "make_plan", "timing_key",
 ]  # fmt: skip
 
 SPARE_SEEDS = 10
+FIRST_SEARCH_SEED = 1_000_000
+"""Gates use the seeds below; a hyper-parameter search uses this one and those above alone."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,10 @@ def _trials(
     trials: dict[str, TrialSpec],
 ) -> tuple[str, ...]:
     """Keys of an arm's trials by seed; their specs go into ``trials``."""
+    if asked.budget + SPARE_SEEDS > FIRST_SEARCH_SEED:
+        raise UsageError(
+            f"{asked.budget} pairs would use seeds of a search, {FIRST_SEARCH_SEED} and above"
+        )
     first = make_spec(data, data_name, model, arm, asked.settings, asked.hardware)
     specs = [first.model_copy(update={"seed": seed}) for seed in range(asked.budget + SPARE_SEEDS)]
     trials |= {spec.key: spec for spec in specs}

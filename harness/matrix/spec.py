@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _NO_PART_OF_TRAINING = (
     "cli", "config", "gates", "graphs/build", "graphs/catalog", "graphs/code", "graphs/reference",
-    "graphs/sources", "matrix", "report", "testing", "__main__",
+    "graphs/sources", "matrix", "report", "testing", "tuning", "__main__",
 )  # fmt: skip
 KEY_PACKAGES = ("torch", "torch-geometric")
 

@@ -53,7 +53,7 @@ def test_the_engine_is_the_training_code_alone():
     names = {path.as_posix().rpartition("/harness/")[2] for path in engine_files()}
     assert {"training/fit.py", "models/sage.py", "graphs/batch.py", "feature.py"} <= names
     rooms = {name.partition("/")[0] for name in names}
-    assert not rooms & {"cli", "gates", "matrix", "report", "testing"}
+    assert not rooms & {"cli", "gates", "matrix", "report", "testing", "tuning"}
 
 
 def test_what_a_feature_imports_from_its_project_is_in_the_key(tmp_path):
