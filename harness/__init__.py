@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from harness.training.fit import fit
     from harness.training.lr_range import Suggestion, run_range_test, suggest
     from harness.training.schedules import PerEpoch, PerStep
+    from harness.tuning.search import Search
 
 _HOME = {
     "Claim": "feature",
@@ -44,6 +45,7 @@ _HOME = {
     "Run": "run",
     "Schedule": "run",
     "Scores": "result",
+    "Search": "tuning.search",
     "Selection": "selection",
     "Source": "graphs.sources",
     "Split": "graphs.splits",
@@ -68,10 +70,10 @@ _HOME = {
 __all__ = [
     "Claim", "DataError", "DataShape", "EpochRecord", "Feature", "FitResult", "FitSpec",
     "GraphBatch", "HarnessError", "ModelParts", "PackedGraphs", "ParameterGroup", "PerEpoch",
-    "PerStep", "Run", "Schedule", "Scores", "Selection", "Source", "Split", "Suggestion",
+    "PerStep", "Run", "Schedule", "Scores", "Search", "Selection", "Source", "Split", "Suggestion",
     "TrainingSettings", "UsageError", "content_key", "fit", "make_arm", "make_model", "parts_of",
-    "read_json", "register", "register_model", "register_source", "run_range_test",
-    "split_by_seed", "suggest", "write_json",
+    "read_json", "register", "register_model", "register_source", "run_range_test", "split_by_seed",
+    "suggest", "write_json",
 ]  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.errors import UsageError
 from harness.feature import FEATURES
 from harness.gates.complexity import USUAL, Budget
 from harness.matrix.measures import measure
@@ -44,9 +45,9 @@ if TYPE_CHECKING:
     from harness.settings import TrainingSettings
 
 __all__ = [
-    "BASELINES", "FIRST_SEARCH_SEED", "PHASE_1", "PLAN_FILE", "SPARE_SEEDS", "DataSet", "Plan", "PlannedCell",
-    "PlannedFeature", "Question", "Shape", "Source", "arms_of", "baseline_of", "candidates_of",
-    "make_plan", "timing_key",
+    "BASELINES", "FIRST_SEARCH_SEED", "PHASE_1", "PLAN_FILE", "SPARE_SEEDS", "DataSet", "Plan",
+    "PlannedCell", "PlannedFeature", "Question", "Shape", "Source", "arms_of", "baseline_of",
+    "candidates_of", "make_plan", "timing_key",
 ]  # fmt: skip
 
 SPARE_SEEDS = 10
