@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from harness.cli import data, gate, listing, matrix, merge, plan, train
+from harness.cli import data, gate, listing, matrix, merge, plan, train, tune
 from harness.errors import ExitCode, HarnessError
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ app.command("plan")(plan.plan)
 app.command("report")(matrix.report)
 app.command("merge")(merge.merge)
 app.command("train")(train.train)
+app.command("tune")(tune.tune)
 app.command("features")(listing.features)
 app.command("models")(listing.models)
 app.add_typer(data.app, name="data")

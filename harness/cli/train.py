@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 COLLAPSED = 1
 
 _OWN = ("data", "preset", "threads", "device", "plugins", "data_root")
-_FLAGS = (
+TRAINING_FLAGS = (
     *_OWN,
     *(name for name in TrainingSettings.model_fields if name in RunConfig.model_fields),
 )
 
 
-@with_flags(_FLAGS)
+@with_flags(TRAINING_FLAGS)
 def train(
     flags: dict[str, Any],
     *,
