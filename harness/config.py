@@ -88,8 +88,8 @@ class RunConfig(BaseSettings):
     data: str = Field("inverted_guard", description="data sets: selections or paths, by commas")
     features: str = Field(
         "all",
-        description="features to judge, by commas; all: each by itself, with the shape drop-one "
-        "each of the baseline's",
+        description="features to judge, by commas; all: each by itself that trains once in a run, "
+        "with the shape drop-one each of the baseline's",
     )
     models: str = Field("gcn,sage,gat", description="models, by commas")
     baseline: str = Field("phase1", description="phase1, plain, or features joined by +")

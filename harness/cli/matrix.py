@@ -65,6 +65,7 @@ def judge_and_show(
     """
     from harness.matrix.ablation import prepare  # noqa: PLC0415 - loads torch: keep --help quick
     from harness.matrix.scope import prepare_part  # noqa: PLC0415
+    from harness.matrix.shapes import left_out_of  # noqa: PLC0415
     from harness.report.live import LiveView, PlainView, Watch  # noqa: PLC0415
 
     console = Console(stderr=True, quiet=quiet)
@@ -73,6 +74,12 @@ def judge_and_show(
             ablation = prepare(settings, progress)
         else:
             ablation = prepare_part(settings, only, progress)
+    for name in left_out_of(settings.features):
+        console.print(
+            f"{name} is no part of all, since it trains several times in each run; to judge it, "
+            f"name it: --features all,{name}",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
     for pair in ablation.plan.uncombined:
         console.print(pair.sentence, markup=False, highlight=False, soft_wrap=True)
     watch = Watch(ablation.plan, ablation.jobs)

@@ -108,21 +108,40 @@ class Matrix:
 
 
 def candidates_of(text: str, shape: Shape = Shape.ADD_ONE) -> list[Candidate]:
-    """Read ``--features``: selections, or ``all`` for every registered feature by itself.
+    """Read ``--features``: selections, among them ``all`` for every registered feature by itself.
 
-    With drop-one ``all`` means all that the baseline has: nothing is added to it.
+    Features that enclose the whole fit are no part of ``all``: they train several times in each
+    run, and a matrix with them takes many times as long. With drop-one ``all`` means all that the
+    baseline has: nothing is added to it.
 
     Raises:
         UsageError: if nothing is selected or a name is unknown.
     """
-    if text.strip() == ALL:
-        return [] if shape is Shape.DROP_ONE else [(Selection(name),) for name in FEATURES.names()]
-    found = parse_list(text)
-    if not found:
+    selected = parse_list(text)
+    found: list[Candidate] = []
+    for one in selected:
+        if one != (Selection(ALL),):
+            found.append(one)
+        elif shape is not Shape.DROP_ONE:
+            found += [(Selection(name),) for name, kind in FEATURES if not _trains_often(kind)]
+    if not selected:
         raise UsageError(
             "no feature is selected", where="--features", mend="name some, or say: --features all"
         )
     return found
+
+
+def left_out_of(text: str) -> list[str]:
+    """Names of the features that ``all`` in ``--features`` leaves out and nothing else names."""
+    selected = parse_list(text)
+    named = {each.name for one in selected for each in one}
+    if (Selection(ALL),) not in selected:
+        return []
+    return [name for name, kind in FEATURES if _trains_often(kind) and name not in named]
+
+
+def _trains_often(kind: type[Feature]) -> bool:
+    return "around_fit" in kind.hooks()
 
 
 def baseline_of(text: str) -> Arm:

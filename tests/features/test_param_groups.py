@@ -264,7 +264,9 @@ class Evil:
         b"", b"no checkpoint", pickle.dumps({"model": {}}), [1, 2], {"model": 3},
         {"model": {}, "configuration": 1}, {"model": {"head.0.weight": Evil()}},
     ],
-    ids=repr,
+    ids=[
+        "empty", "text", "pickle", "list", "number", "configuration", "code",
+    ],
 )  # fmt: skip
 def test_what_is_no_checkpoint_is_refused_and_nothing_runs(
     make_spec, tmp_path, monkeypatch, content

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from harness.errors import SlotConflictError, UsageError
 from harness.matrix.plan import arms_of, baseline_of, candidates_of
+from harness.matrix.shapes import left_out_of
 from harness.selection import parse
 
 
@@ -84,6 +85,15 @@ def test_all_means_each_registered_feature_by_itself():
     found = candidates_of("all")
     assert all(len(candidate) == 1 for candidate in found)
     assert {"amp", "swa", "param_groups", "tensorboard"} <= {one[0].name for one in found}
+
+
+def test_all_leaves_out_what_trains_several_times_a_run_unless_it_is_named():
+    names = [one[0].name for one in candidates_of("all")]
+    assert "hpo" not in names
+    assert "hpo" in left_out_of("all")
+    assert [one[0].name for one in candidates_of("all,hpo")] == [*names, "hpo"]
+    assert "hpo" not in left_out_of("all,hpo")
+    assert left_out_of("amp") == []
 
 
 def test_the_baselines_trials_serve_every_feature(make_judge):
