@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from harness.errors import UsageError
 from harness.matrix.imports import sources_of
 from harness.matrix.spec import TrialSpec, engine_files, engine_root, is_engine
 
@@ -80,3 +81,21 @@ def test_a_file_that_is_gone_is_told_to_have_been_the_engines():
     assert not is_engine(root / "gates" / "gone.py")
     assert not is_engine(root / "training" / "gone.txt")
     assert not is_engine(root.parent / "training" / "gone.py")
+
+
+def test_the_content_of_files_that_a_feature_reads_is_in_the_key(make_judge, tmp_path):
+    path = tmp_path / "best.pt"
+
+    def keys():
+        plan = make_judge(f'param_groups[pretrained="{path}"]').plan
+        return set(plan.features[0].cells[0].candidate), set(plan.features[0].cells[0].baseline)
+
+    path.write_bytes(b"one")
+    first, reference = keys()
+    path.write_bytes(b"two")
+    second, same = keys()
+    assert not first & second
+    assert reference == same
+    path.unlink()
+    with pytest.raises(UsageError, match=r"best\.pt: No such file"):
+        keys()
