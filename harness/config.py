@@ -112,7 +112,10 @@ class RunConfig(BaseSettings):
     data_root: Path = Field(Path(".ablation/data"), description="folder of packed data sets")
 
     epochs: int | None = Field(None, ge=1, le=100_000, description="epochs of a trial")
-    batch_size: int | None = Field(None, ge=1, le=1_000_000, description="graphs a batch")
+    batch_size: int | None = Field(None, ge=1, le=1_000_000, description="graphs a batch at most")
+    batch_nodes: int | None = Field(
+        None, ge=0, le=1_000_000_000, description="nodes a batch at most, larger graphs alone"
+    )
     learning_rate: float | None = Field(
         None, gt=0, le=10, description="learning rate where no feature chooses one"
     )

@@ -139,7 +139,10 @@ class Run(Protocol):
         """Places of the graphs that an epoch draws, in order; of the sampler, if there is one."""
 
     def batches(self, index: NDArray[np.int64]) -> Iterator[GraphBatch]:
-        """Collate graphs in the order given, by the run's batch size, on its device."""
+        """Collate graphs in the order given, cut by the run's settings, on its device.
+
+        A batch holds ``batch_size`` graphs at most and, where that is set, ``batch_nodes`` nodes.
+        """
 
     def forward(self, batch: GraphBatch, model: nn.Module | None = None) -> torch.Tensor:
         """Logits ``[B, C]`` under the arm's forward wraps; of another model of the same kind."""

@@ -21,7 +21,10 @@ class TrainingSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     epochs: int = Field(12, ge=1, le=100_000, description="epochs of a run")
-    batch_size: int = Field(64, ge=1, le=1_000_000, description="graphs a batch")
+    batch_size: int = Field(64, ge=1, le=1_000_000, description="graphs a batch at most")
+    batch_nodes: int = Field(
+        0, ge=0, le=1_000_000_000, description="nodes a batch at most, larger graphs alone; 0 any"
+    )
     learning_rate: float = Field(
         1e-3, gt=0, le=10, description="learning rate where no feature chooses one"
     )

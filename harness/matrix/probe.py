@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from harness.graphs.cutting import usual_graphs
 from harness.graphs.splits import Split
 from harness.matrix import locks
 from harness.matrix.store import Store
@@ -91,7 +92,9 @@ def probe(spec: FitSpec, clock: Callable[[], float] = time.perf_counter) -> Pace
         spec: the trial; nothing of it is written.
         clock: wall seconds.
     """
-    most = BATCHES * spec.settings.batch_size
+    nodes = float(spec.graphs.num_nodes.mean())
+    size = usual_graphs(nodes, spec.settings.batch_size, spec.settings.batch_nodes)
+    most = round(BATCHES * size)
     label = spec.graphs.label
     part = Split(
         **{name: _spread(places, label, most) for name, places in vars(spec.split).items()}

@@ -12,6 +12,7 @@ from tabulate import tabulate
 
 from harness.feature import FEATURES
 from harness.files import write_json, write_whole
+from harness.graphs.cutting import usual_graphs
 from harness.training.configuration import metadata
 
 if TYPE_CHECKING:
@@ -96,11 +97,12 @@ def _for_one_class(run: LiveRun, result: FitResult, last: EpochRecord) -> list[s
     advice.append(_about_balance(remedies, share, vulnerable=bool(vulnerable)))
     if last.learning_rate > HIGH_RATE:
         advice.append(f"Lower the learning rate: {last.learning_rate:.1e} is high for Adam.")
-    size = run.settings.batch_size
+    nodes = run.graphs.num_nodes[run.train].mean()
+    size = usual_graphs(float(nodes), run.settings.batch_size, run.settings.batch_nodes)
     if size * share < 1 and not any("sampler" in feature.hooks() for feature in run.arm):
         advice.append(
-            f"Batches of {size} hold {size * share:.1f} vulnerable graphs on average: use larger "
-            "batches, or a feature that owns the sampler."
+            f"Batches of {size:.0f} hold {size * share:.1f} vulnerable graphs on average: use "
+            "larger batches, or a feature that owns the sampler."
         )
     return advice
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import nn
 
 from harness.errors import UsageError
 from harness.graphs.batch import GraphBatch, collate
+from harness.graphs.cutting import cut
 from harness.models import DataShape, call_model, make_model
 from harness.training.configuration import configuration
 from harness.training.defaults import (
@@ -72,7 +73,20 @@ class LiveRun:
         self._batch_observers = tuple(reversed(self._with_hook("on_batch_end")))
         torch.manual_seed(spec.seed)
         self.model: nn.Module = make_model(spec.model, DataShape.of(spec.graphs)).to(self.device)
+        self._say_which_graphs_exceed_the_nodes()
         self._build()
+
+    def _say_which_graphs_exceed_the_nodes(self) -> None:
+        most = self.settings.batch_nodes
+        if not most:
+            return
+        nodes = self.graphs.num_nodes
+        larger = np.count_nonzero(nodes > most)
+        if larger:
+            self.say(
+                f"{larger} of {len(nodes)} graphs have more than the {most} nodes of a batch, up "
+                f"to {nodes.max()}: each of them makes a batch of its own"
+            )
 
     def _build(self) -> None:
         ask = self._ask
@@ -140,10 +154,14 @@ class LiveRun:
             self.notes.append(note)
 
     def batches(self, index: NDArray[np.int64]) -> Iterator[GraphBatch]:
-        """Collate graphs in the order given, by the run's batch size, on its device."""
-        for start in range(0, len(index), self.settings.batch_size):
-            part = index[start : start + self.settings.batch_size]
-            yield collate(self.graphs, part).to(self.device)
+        """Collate graphs in the order given, cut by the run's settings, on its device."""
+        for begin, end in pairwise(self.bounds(index).tolist()):
+            yield collate(self.graphs, index[begin:end]).to(self.device)
+
+    def bounds(self, index: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where ``batches`` cuts graphs in the order given; ``[k + 1]`` for ``k`` batches."""
+        nodes = self.graphs.node_ptr[index + 1] - self.graphs.node_ptr[index]
+        return cut(nodes, self.settings.batch_size, self.settings.batch_nodes)
 
     def forward(self, batch: GraphBatch, model: nn.Module | None = None) -> torch.Tensor:
         """Logits ``[B, C]`` under the arm's forward wraps."""
@@ -162,9 +180,9 @@ class LiveRun:
         """
         order = self.order(epoch)
         batches = self.batches(order)
-        size = self.settings.batch_size * self.window
-        for start in range(0, len(order), size):
-            yield islice(batches, self.window), min(size, len(order) - start)
+        ends = self.bounds(order)[: -1 : self.window].tolist()
+        for begin, end in pairwise([*ends, len(order)]):
+            yield islice(batches, self.window), end - begin
 
     def train_on(self, batches: Iterable[GraphBatch]) -> float:
         """Take one optimizer step on a window of batches and return its mean loss."""
