@@ -1,9 +1,8 @@
-"""``python -m benchmarks ratios`` and ``python -m benchmarks phases``."""
+"""``python -m benchmarks``: ratios, phases, budgets, scale, concurrency."""
 
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import product
@@ -16,12 +15,12 @@ import typer
 from benchmarks import cells
 from benchmarks.arms import ARMS, ArmProcess, EngineTraining
 from benchmarks.cells import Cell, Precision, part_of
+from benchmarks.engine import show_budgets, show_concurrency, show_scale, stored
 from benchmarks.phases import operators, phase_table, phases_of
 from benchmarks.ratios import ENGINE, Row, measure, table, to_json
 from harness.errors import HarnessError
 from harness.files import write_json
 from harness.graphs.catalog import load
-from harness.graphs.dataset import save
 from harness.hardware import describe
 from harness.matrix.worker import prepare
 from harness.training.configuration import git_commit
@@ -31,7 +30,12 @@ if TYPE_CHECKING:
 
     from harness.graphs.dataset import PackedGraphs
 
-app = typer.Typer(help="The engine's speed, against PyG alone and phase by phase.")
+app = typer.Typer(
+    help="The engine's speed, against PyG alone and phase by phase, and how it scales."
+)
+app.command("budgets")(show_budgets)
+app.command("scale")(show_scale)
+app.command("concurrency")(show_concurrency)
 
 Models = Annotated[str, typer.Option(help="names of built-in models, joined by commas")]
 Hidden = Annotated[str, typer.Option(help="widths, joined by commas")]
@@ -64,7 +68,7 @@ def show_ratios(  # noqa: PLR0913 - an option each
     load_before = os.getloadavg()
     rows: list[Row] = []
     with ExitStack() as stack:
-        folder = _stored(found, stack)
+        folder = stored(found, stack)
         running = {name: stack.enter_context(ArmProcess(name, folder, graphs)) for name in names}
         for cell in wanted:
             rows.append(measure(cell, running, repeats, len(part_of(found, graphs).train)))
@@ -120,18 +124,6 @@ def show_phases(  # noqa: PLR0913 - an option each
 def _cells(models: str, hidden: str, precision: str) -> Sequence[Cell]:
     chosen = product(precision.split(","), hidden.split(","), models.split(","))
     return [Cell(model, int(width), Precision(low)) for low, width, model in chosen]
-
-
-def _stored(graphs: PackedGraphs, stack: ExitStack) -> Path:
-    """Where the arms' processes can open the data; a set in memory is stored as long as they live.
-
-    A folder of the set's own would do as well, but it is not there for sets that are not cached.
-    """
-    if graphs.folder is not None:
-        return graphs.folder.resolve()
-    scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="gnn-ablation-benchmark-"))
-    save(graphs, Path(scratch) / "data")
-    return Path(scratch) / "data"
 
 
 def _about(graphs: PackedGraphs, count: int) -> dict[str, Any]:

@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-
 import numpy as np
 import pytest
 
+from benchmarks.replicate import replicate
 from harness.graphs.batch import collate
-from harness.graphs.dataset import open_folder, save
+from harness.graphs.dataset import open_folder
 
 SIZES = (2_000, 20_000, 200_000)
-
-
-def repeated(graphs, times):
-    """The data set several times over, each graph in a group of its own."""
-    arrays = {
-        each.name: value
-        for each in fields(graphs)
-        if isinstance(value := getattr(graphs, each.name), np.ndarray)
-    }
-    pointers = {name for name in arrays if name.endswith("_ptr")}
-    tiled = {
-        name: np.tile(array, (times, *[1] * (array.ndim - 1)))
-        for name, array in arrays.items()
-        if name not in pointers
-    }
-    for name in pointers:
-        tiled[name] = np.append(0, np.cumsum(np.tile(np.diff(arrays[name]), times)))
-    tiled["group"] = np.arange(times * len(graphs), dtype=graphs.group.dtype)
-    tags = {name: np.tile(codes, times) for name, codes in graphs.tags.items()}
-    return replace(graphs, **tiled, tags=tags, folder=None)
 
 
 @pytest.fixture(scope="session")
 def folders(graphs, tmp_path_factory):
     root = tmp_path_factory.mktemp("stores")
-    return {
-        size: save(repeated(graphs, size // len(graphs)), root / str(size)).folder for size in SIZES
-    }
+    return {size: replicate(graphs, size, root / str(size)).folder for size in SIZES}
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -25,3 +25,10 @@ def compiled(loop: Loop) -> Loop:
     make: Any = numba.njit(cache=True, error_model="numpy", fastmath=set(_FLOAT_RULES), nogil=True)
     made: Loop = make(loop)
     return made
+
+
+def compiled_exactly(loop: Loop) -> Loop:
+    """Compile a loop likewise, with every operation on floats taken as it is written."""
+    make: Any = numba.njit(cache=True, error_model="numpy", nogil=True)
+    made: Loop = make(loop)
+    return made

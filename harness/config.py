@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 FILE_NAME = "ablation.toml"
 PREFIX = "ABLATION_"
+AUTO = 0
+"""Batch size of ``--batch-size auto``, until a number is chosen."""
 
 
 class Preset(StrEnum):
@@ -80,6 +82,10 @@ TABLES: dict[str, type[BudgetValues]] = {"complexity": BudgetValues, "overrides"
 """Settings that are tables of the file; they are no flags."""
 
 
+def _auto_is_zero(value: Any) -> Any:
+    return AUTO if value == "auto" else value
+
+
 class RunConfig(BaseSettings):
     """Values of ``ablate run`` and of the commands beside it; the fields are the flags."""
 
@@ -112,7 +118,9 @@ class RunConfig(BaseSettings):
     data_root: Path = Field(Path(".ablation/data"), description="folder of packed data sets")
 
     epochs: int | None = Field(None, ge=1, le=100_000, description="epochs of a trial")
-    batch_size: int | None = Field(None, ge=1, le=1_000_000, description="graphs a batch at most")
+    batch_size: Annotated[int | None, BeforeValidator(_auto_is_zero)] = Field(
+        None, ge=AUTO, le=1_000_000, description="graphs a batch at most; auto: what is sensible"
+    )
     batch_nodes: int | None = Field(
         None, ge=0, le=1_000_000_000, description="nodes a batch at most, larger graphs alone"
     )
@@ -139,7 +147,13 @@ class RunConfig(BaseSettings):
 
     @property
     def training(self) -> TrainingSettings:
-        """Settings of the loop: defaults < preset < what is given."""
+        """Settings of the loop: defaults < preset < what is given.
+
+        Raises:
+            UsageError: if the batch size is still to be chosen, by ``harness.matrix.auto_size``.
+        """
+        if self.batch_size == AUTO:
+            raise UsageError("is not chosen yet", where="--batch-size auto", mend="give a number")
         given = {
             name: value
             for name in TrainingSettings.model_fields

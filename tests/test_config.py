@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from harness.config import BudgetValues, Override, RunConfig, load_config
+from harness.config import AUTO, BudgetValues, Override, RunConfig, load_config
 from harness.errors import UsageError
 from harness.gates.complexity import Budget
 
@@ -29,6 +29,15 @@ def test_presets_are_defaults():
     assert load_config({}).training.epochs == 12
     assert load_config({"preset": "full"}).training.epochs == 40
     assert load_config({"preset": "full", "epochs": "3"}).training.epochs == 3
+
+
+@pytest.mark.parametrize(("given", "size"), [("auto", AUTO), ("48", 48), (48, 48)])
+def test_a_batch_size_is_a_number_or_auto(given, size, tmp_path, monkeypatch):
+    assert load_config({"batch_size": given}).batch_size == size
+    (tmp_path / "ablation.toml").write_text(f"batch_size = {given!r}\n")
+    assert load_config({}).batch_size == size
+    monkeypatch.setenv("ABLATION_BATCH_SIZE", str(given))
+    assert load_config({}).batch_size == size
 
 
 def test_margins_and_budgets_of_single_features_are_tables(tmp_path):
@@ -63,6 +72,8 @@ def test_every_setting_is_described():
     [
         ({"seeds": "99"}, None, None, "--seeds"),
         ({"device": "tpu"}, None, None, "--device"),
+        ({"batch_size": "many"}, None, None, "--batch-size"),
+        ({"batch_size": "-1"}, None, None, "--batch-size"),
         ({}, ("ABLATION_SEEDS", "many"), None, "ABLATION_SEEDS"),
         ({}, None, "seeds = 1\n", "ablation.toml, entry 'seeds'"),
         ({}, None, "sedes = 5\n", "ablation.toml, entry 'sedes'"),

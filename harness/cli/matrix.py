@@ -82,6 +82,8 @@ def judge_and_show(
         )  # fmt: skip
     for pair in ablation.plan.uncombined:
         console.print(pair.sentence, markup=False, highlight=False, soft_wrap=True)
+    for line in () if ablation.chosen is None else ablation.chosen.batch_size.lines():
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     watch = Watch(ablation.plan, ablation.jobs)
     view = LiveView(watch, console) if console.is_terminal else PlainView(watch, console)
     with view:

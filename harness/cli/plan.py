@@ -37,5 +37,6 @@ def plan(flags: dict[str, Any], *, config: ConfigFile = None) -> None:
         ablation = lay_out(settings, progress)
     with console.status("measuring, when no other run times its blocks"):
         found = forecast(ablation.judge, ablation.jobs, np.random.default_rng(_SEED))
-    for line in lines_of(found, ablation.jobs):
+    chosen = () if ablation.chosen is None else ablation.chosen.batch_size.lines()
+    for line in (*chosen, *lines_of(found, ablation.jobs)):
         typer.echo(line)

@@ -54,6 +54,7 @@ def train(
     settings = load_config(flags)
     from harness.graphs.catalog import load  # noqa: PLC0415 - takes seconds: keep --help quick
     from harness.graphs.splits import split_by_seed  # noqa: PLC0415
+    from harness.matrix.auto_size import resolve  # noqa: PLC0415
     from harness.matrix.plan import baseline_of  # noqa: PLC0415
     from harness.process import set_up  # noqa: PLC0415
     from harness.result import FitSpec  # noqa: PLC0415
@@ -65,10 +66,17 @@ def train(
     with building(console) as progress:
         graphs = load(settings.data, settings.data_root, progress)
     set_up(settings.threads, os.environ)
+    selected = parse_single(model)
+    named = {graphs.info.name: graphs}
+    settings, chosen = resolve(settings, [selected], named, out / "cache", jobs=1)
+    if chosen is not None:
+        chosen.keep()
+        for line in chosen.batch_size.lines():
+            typer.echo(line)
     spec = FitSpec(
         graphs=graphs,
         split=split_by_seed(graphs.label, graphs.group, seed),
-        model=parse_single(model),
+        model=selected,
         arm=arm,
         settings=settings.training,
         seed=seed,

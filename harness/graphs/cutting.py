@@ -23,7 +23,7 @@ def cut(nodes: NDArray[np.integer], most_graphs: int, most_nodes: int = 0) -> ND
     """
     graphs = len(nodes)
     if not most_nodes:
-        return np.minimum(np.arange(0, graphs + most_graphs, most_graphs, np.int64), graphs)
+        return np.minimum(np.arange(0, graphs + most_graphs, most_graphs, dtype=np.int64), graphs)
     before = np.zeros(graphs + 1, np.int64)
     np.cumsum(nodes, out=before[1:])
     ends = [0]

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 
 from harness.errors import DataError
 from harness.files import write_whole
+from harness.graphs.folds import stratified_group_folds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,9 +56,8 @@ def split_by_seed(label: NDArray[np.integer], group: NDArray[np.integer], seed: 
             f"a split needs at least {_FOLDS} of each",
             mend="use more data, or a finer group column",
         )
-    folds = StratifiedGroupKFold(n_splits=_FOLDS, shuffle=True, random_state=seed)
-    parts = [np.sort(held) for _, held in folds.split(np.zeros(len(label)), label, group)]
-    split = Split(np.sort(np.concatenate(parts[2:])), parts[1], parts[0])
+    fold = stratified_group_folds(label, group, _FOLDS, seed)
+    split = Split(*(np.flatnonzero(part) for part in (fold >= 2, fold == 1, fold == 0)))  # noqa: PLR2004 - three of five
     for name, part in vars(split).items():
         if len(np.unique(label[part])) < 2:  # noqa: PLR2004 - two classes
             raise DataError(
@@ -69,7 +68,7 @@ def split_by_seed(label: NDArray[np.integer], group: NDArray[np.integer], seed: 
 
 
 def stored_split(graphs: PackedGraphs, seed: int, folder: Path) -> Split:
-    """The split of a data set by seed, kept in a folder since drawing it takes half a second.
+    """The split of a data set by seed, kept in a folder: large ones take seconds to draw.
 
     A stored file that is damaged is replaced.
 

@@ -15,6 +15,7 @@ from harness.gates.policy import Policy
 from harness.graphs.catalog import load
 from harness.graphs.splits import split_by_seed
 from harness.hardware import available_cores, describe
+from harness.matrix.auto_size import resolve
 from harness.matrix.campaign import ATTEMPTS, Campaign
 from harness.matrix.judge import Judge
 from harness.matrix.local import LocalExecutor
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from harness.config import RunConfig
     from harness.graphs.dataset import PackedGraphs
     from harness.graphs.sources import Progress
+    from harness.matrix.auto_size import Chosen
     from harness.matrix.events import Event
 
 
@@ -57,6 +59,7 @@ class Ablation:
         plugins: Python files that every process imports.
         jobs: trials at once.
         timeout: seconds after which a trial is killed.
+        chosen: the batch size of ``auto``; None where a number was asked for.
     """
 
     plan: Plan
@@ -65,6 +68,7 @@ class Ablation:
     plugins: tuple[str, ...]
     jobs: int
     timeout: float
+    chosen: Chosen | None = None
 
     def run(self, listen: Callable[[Event], None]) -> None:
         """Run what the plan needs and the store lacks.
@@ -99,6 +103,8 @@ def prepare(config: RunConfig, progress: Progress) -> Ablation:
         OSError: if the output folder cannot be written.
     """
     ablation = lay_out(config, progress)
+    if ablation.chosen is not None:
+        ablation.chosen.keep()
     write_json(config.out / PLAN_FILE, ablation.plan.model_dump(mode="json"))
     return ablation
 
@@ -139,6 +145,10 @@ def lay_out(config: RunConfig, progress: Progress) -> Ablation:
             ),
             graphs,
         )
+    store = Store(config.out)
+    jobs = config.jobs or max(1, available_cores() // config.threads)
+    sets = {dataset.name: graphs for dataset, graphs in data.values()}
+    config, chosen = resolve(config, models, sets, store.cache, jobs)
     asked = Question(
         candidates=candidates,
         baseline=baseline,
@@ -155,10 +165,8 @@ def lay_out(config: RunConfig, progress: Progress) -> Ablation:
         shape=shape,
     )
     plan = make_plan(asked, data)
-    store = Store(config.out)
     judge = Judge(plan, store, Results(store, folders))
-    jobs = config.jobs or max(1, available_cores() // config.threads)
-    return Ablation(plan, store, judge, plugins, jobs, config.timeout)
+    return Ablation(plan, store, judge, plugins, jobs, config.timeout, chosen)
 
 
 def _check_that_it_splits(graphs: PackedGraphs, text: str) -> None:

@@ -156,8 +156,11 @@ def test_a_whole_run_writes_its_verdict_and_a_report_repeats_it(process, data, t
 def test_a_plan_says_what_a_run_takes_and_trains_no_ablation(process, data, tmp_path):
     done = process(
         "plan", "--plugins", PLUGIN, "--features", "planted_noop,swa", "--models", "gcn",
-        "--data", data, "--epochs", 2, "--seeds", 20, "--out", "out",
+        "--data", data, "--epochs", 2, "--seeds", 20, "--out", "out", "--batch-size", "auto",
     )  # fmt: skip
+    assert re.match(
+        r"batch size 16: about \d+ [KM]iB of \S+ [GM]iB, 9 steps an epoch\n", done.stdout
+    )
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert re.search(r"planted_noop +1 +20 +20 +6 +20 +40\n", done.stdout)
     assert "60 trials; " in done.stdout
@@ -205,8 +208,9 @@ def test_stores_are_merged_and_reported_on(process, data, tmp_path):
 def test_one_training_run(process, data, tmp_path):
     done = process(
         "train", "--data", data, "--model", "sage[hidden=8]", "--features", "plain", "--epochs", 6,
-        "--warmup-epochs", 9, "--out", "one",
+        "--warmup-epochs", 9, "--out", "one", "--batch-size", "auto", "--batch-nodes", 200,
     )  # fmt: skip
+    assert re.match(r"batch size 16: about \d+ [KM]iB of \S+ [GM]iB, 12 steps", done.stdout)
     assert "gate: F1" in done.stdout
     names = {path.name for path in (tmp_path / "one").iterdir()}
     assert {"best.pt", "last.pt", "metrics_history.csv"} <= names
