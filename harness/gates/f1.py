@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,7 +39,7 @@ class Predictions:
         Raises:
             GateInputError: naming the array that does not fit.
         """
-        arrays = vars(self)
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
         for name, array in arrays.items():
             if array.ndim != 1 or array.shape != self.index.shape or array.dtype.kind not in "iub":
                 raise GateInputError(
@@ -58,15 +59,35 @@ class Predictions:
         if len(np.unique(self.index)) != len(self.index):
             raise GateInputError("a graph appears twice", where="predictions.index")
 
-    @property
+    @cached_property
     def positives(self) -> int:
         """Number of vulnerable gate samples."""
         return int(np.count_nonzero(self.label))
 
-    @property
+    @cached_property
     def f1(self) -> float:
         """F1 of the vulnerable class, in 0..1."""
         return f1_score(self.label, self.predicted)
+
+    @cached_property
+    def by_index(self) -> Predictions:
+        """The same in ascending order of the index; itself where it is so already."""
+        if (self.index[1:] > self.index[:-1]).all():
+            return self
+        order = np.argsort(self.index)
+        return Predictions(
+            self.index[order], self.label[order], self.predicted[order], self.group[order]
+        )
+
+    @cached_property
+    def shares(self) -> tuple[NDArray[np.integer], NDArray[np.float64]]:
+        """Each group that is there, ascending, and its influence on F1: over its samples, over m.
+
+        Samples of one group (a commit, a clone) are right or wrong together.
+        """
+        groups, place = np.unique(self.group, return_inverse=True)
+        share = influence(self.label, self.predicted) / len(self.index)
+        return groups, np.bincount(place, share, len(groups))
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +110,7 @@ class Pair:
         Raises:
             GateInputError: if gate samples, labels or groups differ.
         """
-        ours, theirs = _by_index(self.baseline), _by_index(self.candidate)
+        ours, theirs = self.baseline.by_index, self.candidate.by_index
         for name in ("index", "label", "group"):
             if not np.array_equal(getattr(ours, name), getattr(theirs, name)):
                 raise GateInputError(
@@ -103,10 +124,10 @@ class Pair:
         """F1 of the candidate less F1 of the baseline."""
         return self.candidate.f1 - self.baseline.f1
 
-    @property
+    @cached_property
     def identical(self) -> bool:
         """Whether both arms predicted the same for every gate sample."""
-        ours, theirs = _by_index(self.baseline), _by_index(self.candidate)
+        ours, theirs = self.baseline.by_index, self.candidate.by_index
         return bool(np.array_equal(ours.predicted, theirs.predicted))
 
 
@@ -141,20 +162,12 @@ def contributions(pairs: Sequence[Pair]) -> Contributions:
     """Contributions of all groups to the differences of ``pairs``, row k for pair k.
 
     c_ki is the candidate's influence less the baseline's over the number of gate samples, summed
-    over a group: samples of one group (a commit, a clone) are right or wrong together.
+    over a group.
     """
     none = np.empty(0, dtype=np.int64)
-    groups = np.unique(np.concatenate([none, *(pair.baseline.group for pair in pairs)]))
+    groups = np.unique(np.concatenate([none, *(pair.baseline.shares[0] for pair in pairs)]))
     values = np.zeros((len(pairs), len(groups)))
     for k, pair in enumerate(pairs):
-        for sign, run in ((1.0, pair.candidate), (-1.0, pair.baseline)):
-            share = sign * influence(run.label, run.predicted) / len(run.index)
-            values[k] += np.bincount(np.searchsorted(groups, run.group), share, len(groups))
+        own, baseline = pair.baseline.shares  # the candidate's groups are the same
+        values[k, np.searchsorted(groups, own)] = pair.candidate.shares[1] - baseline
     return Contributions(groups.astype(np.int64), values)
-
-
-def _by_index(run: Predictions) -> Predictions:
-    order = np.argsort(run.index)
-    if np.array_equal(run.index[order], run.index):
-        return run
-    return Predictions(**{name: array[order] for name, array in vars(run).items()})

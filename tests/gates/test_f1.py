@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,10 @@ def runs(draw: st.DrawFn):
 def make(label: Any, predicted: Any, index: Any = None, group: Any = None):
     index = np.arange(len(label)) if index is None else index
     return Predictions(index, label, predicted, index if group is None else group)
+
+
+def arrays_of(run: Predictions) -> dict[str, Any]:
+    return {field.name: getattr(run, field.name) for field in fields(run)}
 
 
 def draw_pair(
@@ -127,11 +132,11 @@ def test_the_order_of_the_samples_does_not_matter():
     rng = np.random.default_rng(4)
     pair = draw_pair(rng, 0)
     order = rng.permutation(len(pair.candidate.index))
-    shuffled = Predictions(**{name: a[order] for name, a in vars(pair.candidate).items()})
+    shuffled = Predictions(**{name: a[order] for name, a in arrays_of(pair.candidate).items()})
     same = Pair(0, pair.baseline, shuffled)
     assert same.difference == pytest.approx(pair.difference)
     assert contributions([same]).values == pytest.approx(contributions([pair]).values)
-    twin = Predictions(**{name: a[order] for name, a in vars(pair.baseline).items()})
+    twin = Predictions(**{name: a[order] for name, a in arrays_of(pair.baseline).items()})
     assert Pair(0, pair.baseline, twin).identical
     assert not pair.identical
 
@@ -163,7 +168,7 @@ def test_predictions_that_cannot_be_scored_are_refused(change: dict[str, Any], n
 @pytest.mark.parametrize("name", ["index", "label", "group"])
 def test_arms_that_were_asked_different_things_make_no_pair(name: str):
     pair = draw_pair(np.random.default_rng(0), 7)
-    arrays = dict(vars(pair.candidate))
+    arrays = arrays_of(pair.candidate)
     arrays[name] = 1 - arrays[name] if name == "label" else arrays[name] + 1
     with pytest.raises(UsageError, match=f"the {name} of baseline and candidate differ") as caught:
         Pair(7, pair.baseline, Predictions(**arrays))
