@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from harness.graphs.splits import Split, split_by_seed
     from harness.hashing import content_key
     from harness.models import DataShape, ModelParts, make_model, parts_of, register_model
+    from harness.models.registry import model_values
     from harness.result import EpochRecord, FitResult, FitSpec, Scores
     from harness.run import ParameterGroup, Run, Schedule
-    from harness.selection import Selection
+    from harness.selection import Selection, parse_single, split_list
     from harness.settings import TrainingSettings
+    from harness.training.collapse import judge_gate
+    from harness.training.evaluate import select_metrics
     from harness.training.fit import fit
     from harness.training.lr_range import Suggestion, run_range_test, suggest
+    from harness.training.parallel import fit_each
     from harness.training.schedules import PerEpoch, PerStep
     from harness.tuning.search import Search
 
@@ -54,15 +58,21 @@ _HOME = {
     "UsageError": "errors",
     "content_key": "hashing",
     "fit": "training.fit",
+    "fit_each": "training.parallel",
+    "judge_gate": "training.collapse",
     "make_arm": "feature",
     "make_model": "models",
+    "model_values": "models.registry",
+    "parse_single": "selection",
     "parts_of": "models",
     "read_json": "files",
     "register": "feature",
     "register_model": "models",
     "register_source": "graphs.sources",
     "run_range_test": "training.lr_range",
+    "select_metrics": "training.evaluate",
     "split_by_seed": "graphs.splits",
+    "split_list": "selection",
     "suggest": "training.lr_range",
     "write_json": "files",
 }
@@ -71,9 +81,10 @@ __all__ = [
     "Claim", "DataError", "DataShape", "EpochRecord", "Feature", "FitResult", "FitSpec",
     "GraphBatch", "HarnessError", "ModelParts", "PackedGraphs", "ParameterGroup", "PerEpoch",
     "PerStep", "Run", "Schedule", "Scores", "Search", "Selection", "Source", "Split", "Suggestion",
-    "TrainingSettings", "UsageError", "content_key", "fit", "make_arm", "make_model", "parts_of",
-    "read_json", "register", "register_model", "register_source", "run_range_test", "split_by_seed",
-    "suggest", "write_json",
+    "TrainingSettings", "UsageError", "content_key", "fit", "fit_each", "judge_gate", "make_arm",
+    "make_model", "model_values", "parse_single", "parts_of", "read_json", "register",
+    "register_model", "register_source", "run_range_test", "select_metrics", "split_by_seed",
+    "split_list", "suggest", "write_json",
 ]  # fmt: skip
 
 

@@ -135,8 +135,9 @@ class Feature(BaseModel):
     def around_fit(self, fit: Callable[[FitSpec], FitResult], spec: FitSpec) -> FitResult:
         """Enclose the whole fit: call ``fit`` once, many times or elsewhere.
 
-        Several fits need a folder each: give them ``spec.member(name, seed=...)``. The object that
-        this is called on is not the one that sees the events of those fits.
+        Several fits need a folder each: give them ``spec.member(name, seed=...)``, and train them
+        by ``fit_each``, in parallel where ``spec.processes`` allows. The object that this is
+        called on is not the one that sees the events of those fits.
         """
         return fit(spec)
 

@@ -1,15 +1,19 @@
-"""How a process is set up to train: its threads, and how it keeps freed memory."""
+"""How a process trains: its threads, how it keeps freed memory, when it ends, what it costs."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
+import threading
+import time
+from multiprocessing import connection, parent_process
 from typing import TYPE_CHECKING
 
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 ALLOCATOR = "ABLATION_ALLOCATOR"
 
@@ -43,3 +47,22 @@ def keep_freed_memory() -> bool:
     mallopt = ctypes.CDLL(None).mallopt
     options = ((_MMAP_THRESHOLD, _MOST), (_TRIM_THRESHOLD, _MOST), (_TOP_PAD, _CHUNK))
     return all(mallopt(option, value) == 1 for option, value in options)
+
+
+def die_with_parent(exit_now: Callable[[int], object] = os._exit) -> None:
+    """End this process as soon as the one that asked for it is gone, even by ``kill -9``."""
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        exit_now(1)
+
+    threading.Thread(target=watch, daemon=True, name="die-with-parent").start()
+
+
+def cpu_seconds() -> float:
+    """CPU time of this process and of those that it started and that have ended, in seconds."""
+    children = os.times()
+    return time.process_time() + children.children_user + children.children_system

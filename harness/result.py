@@ -37,6 +37,8 @@ class FitSpec:
         folder: where checkpoints, history and diagnostics go; None writes nothing.
         cache: where features keep what other runs can use again; None keeps nothing.
         resume: go on from the folder's last checkpoint where there is one.
+        processes: that may train at once, for a wrap that trains several times; no result
+            depends on it.
     """
 
     graphs: PackedGraphs
@@ -49,6 +51,7 @@ class FitSpec:
     folder: Path | None = None
     cache: Path | None = None
     resume: bool = False
+    processes: int = 1
 
     def with_arm(self, arm: tuple[Feature, ...]) -> FitSpec:
         """The same run with other features."""

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from harness.process import cpu_seconds
+
 FAULTS = """
 import resource, sys, torch
 from harness.process import set_up
@@ -30,3 +32,10 @@ def faults(allocator):
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the allocator is not glibc's")
 def test_freed_memory_is_used_again_unless_the_user_says_no():
     assert faults("") < faults("system") / 3
+
+
+def test_cpu_seconds_count_children_that_have_ended():
+    spin = "import time\nwhile time.process_time() < 0.5: pass"
+    before = cpu_seconds()
+    subprocess.run([sys.executable, "-c", spin], check=True)
+    assert 0.4 < cpu_seconds() - before < 2

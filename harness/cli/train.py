@@ -54,6 +54,7 @@ def train(
     settings = load_config(flags)
     from harness.graphs.catalog import load  # noqa: PLC0415 - takes seconds: keep --help quick
     from harness.graphs.splits import split_by_seed  # noqa: PLC0415
+    from harness.hardware import available_cores  # noqa: PLC0415
     from harness.matrix.auto_size import resolve  # noqa: PLC0415
     from harness.matrix.plan import baseline_of  # noqa: PLC0415
     from harness.process import set_up  # noqa: PLC0415
@@ -84,6 +85,7 @@ def train(
         folder=out,
         cache=out / "cache",
         resume=resume,
+        processes=max(1, available_cores() // settings.threads),
     )
     with epochs_bar(console, settings.training.epochs) as advance:
         found = fit(spec, on_epoch=advance)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from multiprocessing import connection
 from typing import TYPE_CHECKING, Literal
 
+from harness.hardware import available_cores
 from harness.matrix.store import Failure
 from harness.matrix.worker import LOG, Job, run_job
 
@@ -84,7 +85,8 @@ class LocalExecutor:
             spec: the trial.
             data: folder of its packed data set.
         """
-        job = Job(spec.model_dump_json(), str(data), str(self._store.root), self._plugins)
+        share = max(1, available_cores() // (self._jobs * spec.threads))
+        job = Job(spec.model_dump_json(), str(data), str(self._store.root), self._plugins, share)
         process = self.context.Process(target=run_job, args=(job,), name=f"trial-{spec.key[:8]}")
         before = self._store.failure(spec.key)
         process.start()

@@ -19,7 +19,7 @@ from harness.matrix.store import Store
 from harness.matrix.timing import without_stops
 from harness.matrix.worker import to_fit
 from harness.process import set_up
-from harness.training.fit import FitSession
+from harness.training.fit import FitSession, fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from harness.matrix.judge import Judge
     from harness.matrix.spec import TrialSpec
     from harness.result import FitSpec
+    from harness.settings import TrainingSettings
 
 BATCHES: Final = 4
 
@@ -99,11 +100,11 @@ def probe(spec: FitSpec, clock: Callable[[], float] = time.perf_counter) -> Pace
     part = Split(
         **{name: _spread(places, label, most) for name, places in vars(spec.split).items()}
     )
-    epochs = max(spec.settings.epochs, 2)
-    settings = without_stops(spec.settings).model_copy(update={"epochs": epochs})
-    session = FitSession(
-        replace(spec, split=part, settings=settings, folder=None, cache=None, resume=False), clock
-    )
+    small = replace(spec, split=part, folder=None, cache=None, resume=False, processes=1)
+    if any("around_fit" in feature.hooks() for feature in spec.arm):
+        return _probe_wrapped(spec, small, clock)
+    settings = _with_epochs(spec.settings, max(spec.settings.epochs, 2))
+    session = FitSession(replace(small, settings=settings), clock)
     session.run_epoch()
     train = session.run_epoch() * len(spec.split.train) / len(part.train)
     evaluation = session.run.history[-1].evaluation_seconds
@@ -113,6 +114,28 @@ def probe(spec: FitSpec, clock: Callable[[], float] = time.perf_counter) -> Pace
     finish = (clock() - start) * len(spec.split.gate) / len(part.gate)
     epoch = train + evaluation
     return Pace(session.setup_seconds + spec.settings.epochs * epoch + finish, epoch)
+
+
+def _probe_wrapped(spec: FitSpec, small: FitSpec, clock: Callable[[], float]) -> Pace:
+    """Probe an arm that cannot be taken epoch by epoch, by whole fits of one and of two epochs.
+
+    The first fit of all is not counted: it warms caches up.
+    """
+    seconds, evaluation = [0.0, 0.0, 0.0], 0.0
+    for number, epochs in enumerate((1, 1, 2)):
+        start = clock()
+        found = fit(replace(small, settings=_with_epochs(spec.settings, epochs)))
+        seconds[number] = clock() - start
+        evaluation = sum(record.evaluation_seconds for record in found.history) / epochs
+    once = max(2 * seconds[1] - seconds[2], 0.0)
+    train = max((seconds[2] - once) / 2 - evaluation, 0.0)
+    epoch = train * len(spec.split.train) / len(small.split.train)
+    epoch += evaluation * len(spec.split.select) / len(small.split.select)
+    return Pace(once + spec.settings.epochs * epoch, epoch)
+
+
+def _with_epochs(settings: TrainingSettings, epochs: int) -> TrainingSettings:
+    return without_stops(settings).model_copy(update={"epochs": epochs})
 
 
 def _spread(places: NDArray[np.int64], label: NDArray[np.int8], most: int) -> NDArray[np.int64]:

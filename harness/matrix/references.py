@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.graphs.dataset import open_folder
 from harness.graphs.reference import reference_scores
 from harness.graphs.splits import split_by_seed
-from harness.matrix.worker import die_with_parent
+from harness.process import die_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -25,9 +25,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from harness.errors import NotMeasuredError
 from harness.gates.time import Block, Cost, Visit
+from harness.hardware import available_cores
 from harness.matrix.spec import TrialSpec
 from harness.matrix.store import Store
-from harness.matrix.worker import die_with_parent, prepare, print_to, to_fit
+from harness.matrix.worker import prepare, print_to, to_fit
+from harness.process import cpu_seconds, die_with_parent
 from harness.training.fit import FitSession, fit
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import ForkServerContext, ForkServerProcess
 
-    from harness.result import FitSpec
+    from harness.result import FitResult, FitSpec
     from harness.settings import TrainingSettings
 
 _NEVER = 10**6
@@ -113,19 +115,28 @@ class TimedArm:
         return VisitTimes(seconds, cpu / len(seconds), setup, finish, self._peak())
 
     def _whole_fit(self) -> VisitTimes:
-        cpu, start = time.process_time(), time.perf_counter()
+        cpu, start = cpu_seconds(), time.perf_counter()
         found = fit(self._spec)
-        evaluation = sum(record.evaluation_seconds for record in found.history)
-        epochs = self._spec.settings.epochs
-        total = max(time.perf_counter() - start - evaluation, 0.0)
-        cpu = (time.process_time() - cpu) / epochs
-        return VisitTimes([total / epochs], cpu, [], [], self._peak())
+        # A wrap may train in several processes, whose evaluations overlap: it is their share of
+        # the work that is left out, and not their seconds.
+        share = training_share(found) / self._spec.settings.epochs
+        seconds, cpu = time.perf_counter() - start, cpu_seconds() - cpu
+        return VisitTimes([seconds * share], cpu * share, [], [], self._peak())
 
     def _peak(self) -> int:
         if self._spec.device.startswith("cuda"):
             return torch.cuda.max_memory_allocated(self._spec.device)
         unit = 1 if sys.platform == "darwin" else 1024
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        # Of the largest process, where a wrap has trained in several.
+        kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        return max(resource.getrusage(kind).ru_maxrss for kind in kinds) * unit
+
+
+def training_share(found: FitResult) -> float:
+    """Share of a fit's own seconds that is no evaluation, in [0, 1]."""
+    evaluation = sum(record.evaluation_seconds for record in found.history)
+    training = found.setup_seconds + sum(found.train_seconds) + found.finish_seconds
+    return training / (training + evaluation) if training else 1.0
 
 
 def serve(pipe: Connection, spec: str, data: str, plugins: tuple[str, ...], settings: str) -> None:
@@ -135,8 +146,9 @@ def serve(pipe: Connection, spec: str, data: str, plugins: tuple[str, ...], sett
     with tempfile.TemporaryDirectory(prefix="gnn-ablation-timing-") as scratch:
         print_to(Path(scratch) / "log")
         prepare(plugins, trial.threads)
+        cores = available_cores()  # nothing trains beside it
         arm = TimedArm(
-            to_fit(trial, Path(data), Store(Path(scratch))),
+            to_fit(trial, Path(data), Store(Path(scratch)), max(1, cores // trial.threads)),
             TimingSettings.model_validate_json(settings),
         )
         while pipe.recv_bytes() == b"visit":

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 import traceback
 from dataclasses import dataclass
-from multiprocessing import connection, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,15 +18,13 @@ from harness.matrix import locks
 from harness.matrix.spec import TrialSpec, engine_key
 from harness.matrix.store import Failure, GateScores, Store, TrialResult, gate_digest
 from harness.metrics import Confusion, auc, predict
-from harness.process import set_up
+from harness.process import cpu_seconds, die_with_parent, set_up
 from harness.registry import import_plugins
 from harness.result import FitSpec
 from harness.training.configuration import git_commit
 from harness.training.fit import fit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from harness.result import FitResult
 
 LOG = "worker.log"
@@ -45,12 +41,14 @@ class Job:
         data: folder of the packed data set.
         store: folder of the store.
         plugins: Python files to import first.
+        processes: that the trial may train in at once.
     """
 
     spec: str
     data: str
     store: str
     plugins: tuple[str, ...] = ()
+    processes: int = 1
 
 
 def run_job(job: Job) -> None:
@@ -68,7 +66,7 @@ def run_job(job: Job) -> None:
                 return
             print_to(work / LOG)
             prepare(job.plugins, spec.threads)
-            train(spec, Path(job.data), store)
+            train(spec, Path(job.data), store, job.processes)
     except HarnessError as error:
         store.fail(spec.key, Failure(kind="error", detail=" ".join(str(error).split())))
         sys.exit(FAILED)
@@ -80,16 +78,15 @@ def run_job(job: Job) -> None:
         sys.exit(FAILED)
 
 
-def train(spec: TrialSpec, data: Path, store: Store) -> None:
+def train(spec: TrialSpec, data: Path, store: Store, processes: int = 1) -> None:
     """Train the trial, from its last checkpoint where it was interrupted, and store what it found.
 
     Raises:
         HarnessError: if data set, arm or checkpoint are not what they should be.
         OSError: if the store cannot be written.
     """
-    wall, cpu = time.perf_counter(), time.process_time()
-    fit_spec = to_fit(spec, data, store)
-    found = fit(fit_spec)
+    wall, cpu = time.perf_counter(), cpu_seconds()
+    found = fit(to_fit(spec, data, store, processes))
     gate = _gate_scores(found)
     result = TrialResult(
         spec=spec,
@@ -103,13 +100,13 @@ def train(spec: TrialSpec, data: Path, store: Store) -> None:
         collapse=found.collapse,
         notes=found.notes,
         wall_seconds=time.perf_counter() - wall,
-        cpu_seconds=time.process_time() - cpu,
+        cpu_seconds=cpu_seconds() - cpu,
         gate_digest=None if gate is None else gate_digest(gate),
     )
     store.write(result, gate)
 
 
-def to_fit(spec: TrialSpec, data: Path, store: Store) -> FitSpec:
+def to_fit(spec: TrialSpec, data: Path, store: Store, processes: int = 1) -> FitSpec:
     """The fit that a trial stands for.
 
     Raises:
@@ -131,6 +128,7 @@ def to_fit(spec: TrialSpec, data: Path, store: Store) -> FitSpec:
         folder=store.work(spec.key),
         cache=cache,
         resume=True,
+        processes=processes,
     )
 
 
@@ -178,16 +176,3 @@ def print_to(path: Path) -> None:
     for stream in (1, 2):
         os.dup2(handle, stream)
     os.close(handle)
-
-
-def die_with_parent(exit_now: Callable[[int], object] = os._exit) -> None:
-    """End this process as soon as the one that asked for it is gone, even by ``kill -9``."""
-    parent = parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        connection.wait([parent.sentinel])
-        exit_now(FAILED)
-
-    threading.Thread(target=watch, daemon=True, name="die-with-parent").start()

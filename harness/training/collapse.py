@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from harness.metrics import predict
 from harness.result import Collapse
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from harness.result import EpochRecord
+    from harness.result import EpochRecord, Scores
 
 CONSECUTIVE_EPOCHS = 2
 
@@ -49,6 +50,13 @@ def not_finite_at(epoch: int) -> Collapse:
     return Collapse(
         rule="not_finite", epoch=epoch, detail=f"the loss is not finite in epoch {epoch + 1}"
     )
+
+
+def judge_gate(gate: Scores, threshold: float, epoch: int) -> Collapse | None:
+    """Judge the scores on *gate* at the chosen epoch and threshold."""
+    if not math.isfinite(float(gate.probability.sum())):
+        return not_finite_at(epoch)
+    return at_chosen_epoch(predict(gate.probability, threshold), epoch)
 
 
 def at_chosen_epoch(predicted: NDArray[np.uint8], epoch: int) -> Collapse | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import math
+import os
 import time
 from dataclasses import replace
 from functools import partial
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from harness.errors import UsageError
-from harness.metrics import predict
 from harness.result import EpochRecord, FitResult
 from harness.training import checkpoint, collapse, diagnostics, history
 from harness.training.best import Best
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from harness.result import Collapse, FitSpec, Scores
+    from harness.result import Collapse, FitSpec
 
 
 def fit(spec: FitSpec, on_epoch: Callable[[EpochRecord], None] | None = None) -> FitResult:
@@ -43,11 +42,21 @@ def fit(spec: FitSpec, on_epoch: Callable[[EpochRecord], None] | None = None) ->
         DataError: if ``spec.resume`` finds a checkpoint of another run.
         OSError: if the folder cannot be written.
     """
-    call: Callable[[FitSpec], FitResult] = partial(_fit_once, on_epoch=on_epoch)
+    call: Callable[[FitSpec], FitResult] = partial(_fit_once, on_epoch=_told_here(on_epoch))
     for feature in reversed(spec.arm):
         if "around_fit" in feature.hooks():
             call = partial(feature.fresh().around_fit, call)
     return call(spec)
+
+
+def _told_here(
+    on_epoch: Callable[[EpochRecord], None] | None,
+) -> Callable[[EpochRecord], None] | None:
+    """Tell of epochs in this process, and not in those that a wrap forks off it."""
+    if on_epoch is None:
+        return None
+    here, tell = os.getpid(), on_epoch
+    return lambda record: tell(record) if os.getpid() == here else None
 
 
 def _fit_once(spec: FitSpec, on_epoch: Callable[[EpochRecord], None] | None) -> FitResult:
@@ -184,7 +193,7 @@ class FitSession:
             select = score(run, model, run.spec.split.select)
             gate = score(run, model, run.spec.split.gate)
             evaluation = self._stamp() - before
-            found = found or _judge_gate(gate, threshold, best.epoch)
+            found = found or collapse.judge_gate(gate, threshold, best.epoch)
         result = FitResult(
             history=tuple(run.history),
             best_epoch=best.epoch,
@@ -221,9 +230,3 @@ class FitSession:
         if self.run.device.type == "cuda":
             torch.cuda.synchronize(self.run.device)
         return self._clock()
-
-
-def _judge_gate(gate: Scores, threshold: float, epoch: int) -> Collapse | None:
-    if not math.isfinite(float(gate.probability.sum())):
-        return collapse.not_finite_at(epoch)
-    return collapse.at_chosen_epoch(predict(gate.probability, threshold), epoch)

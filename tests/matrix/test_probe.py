@@ -47,3 +47,17 @@ def test_paces_of_stored_trials_are_medians(make_judge, write_trial):
     assert list(found) == [(spec.data, "gcn", ())]
     pace = found[spec.data, "gcn", ()]
     assert (pace.trial, pace.epoch, pace.trials) == (1.0, 1.0, 3)
+
+
+def test_an_arm_that_trains_several_times_is_probed_by_whole_fits(make_spec):
+    graphs = planted_graphs(640, seed=1)
+    plain, wrapped = (
+        make_spec(arm, graphs=graphs, epochs=8) for arm in ("", "ensemble[members=4]")
+    )
+    fit(plain)
+    start = time.process_time()
+    fit(wrapped)
+    whole = time.process_time() - start
+    found, single = probe(wrapped, time.process_time), probe(plain, time.process_time)
+    assert whole / 3 < found.trial < 3 * whole
+    assert 4 / 3 < found.trial / single.trial < 3 * 4

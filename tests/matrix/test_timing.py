@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -17,8 +18,11 @@ from harness.matrix.timing import (
     memory_ratios,
     one_off_cost,
     to_block,
+    training_share,
 )
 from harness.matrix.worker import to_fit
+from harness.testing import planted_graphs
+from harness.training.fit import fit
 
 
 def _visit(seconds=1.0, setup=(), finish=(), peak=100):
@@ -30,8 +34,8 @@ def _visit(seconds=1.0, setup=(), finish=(), peak=100):
 def arm(make_judge, packed, tmp_path):
     judge = make_judge("planted_noop")
     spec = judge.plan.trials[judge.plan.features[0].cells[0].candidate[0]]
-    fit = to_fit(spec, packed[1], Store(tmp_path / "scratch"))
-    return TimedArm(fit, TimingSettings(warmup_epochs=1, epochs=1))
+    trial = to_fit(spec, packed[1], Store(tmp_path / "scratch"))
+    return TimedArm(trial, TimingSettings(warmup_epochs=1, epochs=1))
 
 
 def test_a_visit_discards_its_warm_up_and_fits_go_on_over_visits(arm):
@@ -62,6 +66,33 @@ def test_the_cost_outside_of_epochs_leaves_the_first_fit_out():
 def test_memory_is_compared_at_its_peak():
     block = {"baseline": [_visit(peak=100), _visit(peak=50)], "candidate": [_visit(peak=200)] * 2}
     assert memory_ratios([block]) == [pytest.approx(math.log(2))]
+
+
+def test_a_wrapped_arm_is_timed_by_whole_fits_with_all_that_its_processes_do(make_spec):
+    settings = TimingSettings(warmup_epochs=1, epochs=1)
+    plain, one, two = (
+        TimedArm(
+            make_spec(arm, graphs=planted_graphs(640), epochs=4, processes=processes), settings
+        )
+        for arm, processes in (("", 1), ("ensemble[members=4]", 1), ("ensemble[members=4]", 2))
+    )
+    for arm in (plain, one, two):
+        arm.visit()
+    single, alone, shared = (arm.visit() for arm in (plain, one, two))
+    assert len(alone.epochs) == len(shared.epochs) == 1
+    assert (alone.setup, alone.finish) == ([], [])
+    # Four members, and what they cost outside of their epochs.
+    assert 2 < alone.cpu / single.cpu < 12
+    assert 0.5 < shared.cpu / alone.cpu < 2, "time of other processes counts"
+    assert alone.epochs[0] > alone.cpu / 2
+
+
+def test_evaluation_is_left_out_by_its_share(make_spec):
+    found = fit(make_spec("ensemble"))
+    trained = sum(found.train_seconds) + found.setup_seconds + found.finish_seconds
+    evaluated = sum(record.evaluation_seconds for record in found.history)
+    assert training_share(found) == pytest.approx(trained / (trained + evaluated))
+    assert training_share(replace(found, train_seconds=(), setup_seconds=0, finish_seconds=0)) == 1
 
 
 def test_an_arm_that_dies_is_not_measured(make_judge, packed, plugin):
