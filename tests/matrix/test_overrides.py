@@ -15,10 +15,10 @@ ONE, TWO = Override(margin=0.01), Override(lines=200)
 
 
 def test_bare_names_hold_for_all_values_unless_these_have_their_own_table():
-    tables = read_overrides({"swa": ONE, "swa[start=0.5]": TWO})
+    tables = read_overrides({"swa": ONE, "swa[start=0.6]": TWO})
     assert override_of(make_arm(parse("swa")), tables) == ONE
     assert override_of(make_arm(parse("swa[anneal=7]")), tables) == ONE
-    assert override_of(make_arm(parse("swa[start=0.50]")), tables) == TWO
+    assert override_of(make_arm(parse("swa[start=0.60]")), tables) == TWO
     assert override_of(make_arm(parse("amp")), tables) == Override()
 
 

@@ -12,15 +12,13 @@ from harness.testing import make_case, planted_graphs
 from harness.testing.case import Case, one_thread
 
 
-@pytest.mark.parametrize(
-    "given", [SWA, SWA(), "swa", Selection("swa"), "swa[start=0.75]"], ids=repr
-)
+@pytest.mark.parametrize("given", [SWA, SWA(), "swa", Selection("swa"), "swa[start=0.5]"], ids=repr)
 def test_a_class_an_object_or_a_selection_will_do(given):
     assert make_case(given).feature == SWA()
 
 
 def test_values_are_kept():
-    assert make_case("swa[start=0.5]").feature.start == 0.5
+    assert make_case("swa[start=0.6]").feature.start == 0.6
     assert make_case(SWA(start=0.5)).feature.start == 0.5
 
 
