@@ -16,6 +16,10 @@ AT_OTHER_VALUES = [
     "amp[dtype=fp16]",
     "swa[start=0]",
     "swa[start=0.4,anneal=0]",
+    "swa[average=ema]",
+    "swa[average=ewa,start=0]",
+    "ensemble[by=bagging,members=2]",
+    "ensemble[by=architecture,members=2]",
     "tensorboard[every_steps=1]",
     "focal_loss[gamma=0.5]",
     "lr_finder[expiry_days=0,steps=10]",
@@ -46,6 +50,13 @@ def test_two_built_in_features_train_together_or_are_refused(pair):
 
 def test_averaging_from_the_first_epoch_goes_with_scaled_gradients():
     assert check_pair("amp[dtype=fp16]", "swa[start=0]", models=["gin"])
+    assert check_pair("amp[dtype=fp16]", "swa[start=0,average=ema]", models=["gin"])
+
+
+@pytest.mark.parametrize("other", BUILT_IN)
+def test_every_built_in_feature_goes_into_bags(other):
+    if other != "ensemble":
+        assert check_pair("ensemble[by=bagging,members=2]", other, models=["gin"])
 
 
 def test_an_unknown_clause_is_named():
