@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -80,14 +80,14 @@ class Predictions:
         )
 
     @cached_property
-    def shares(self) -> tuple[NDArray[np.integer], NDArray[np.float64]]:
+    def shares(self) -> tuple[NDArray[Any], NDArray[np.float64]]:
         """Each group that is there, ascending, and its influence on F1: over its samples, over m.
 
         Samples of one group (a commit, a clone) are right or wrong together.
         """
         groups, place = np.unique(self.group, return_inverse=True)
         share = influence(self.label, self.predicted) / len(self.index)
-        return groups, np.bincount(place, share, len(groups))
+        return groups, np.asarray(np.bincount(place, share, len(groups)), np.float64)
 
 
 @dataclass(frozen=True, eq=False)

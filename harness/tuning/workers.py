@@ -16,7 +16,8 @@ from harness.feature import make_arm
 from harness.graphs.dataset import open_folder
 from harness.matrix import locks
 from harness.matrix.local import PRELOAD
-from harness.matrix.worker import FAILED, die_with_parent, prepare, print_to
+from harness.matrix.worker import FAILED, prepare, print_to
+from harness.process import die_with_parent
 from harness.result import FitSpec
 from harness.selection import parse, parse_single
 from harness.settings import TrainingSettings
