@@ -41,10 +41,9 @@ class TensorBoard(Feature):
     metrics, so that runs can be sorted by them. Metrics are of *select*: *gate* is for the
     verdict, and a run is not to be chosen by it.
 
-    When it hurts: an epoch takes some 10 ms more, of which the picture is a third and flushing to
-    the disk most of the rest; that shows where epochs take less than a second. The writer's
-    thread competes with training on a machine with few cores, and event files grow with
-    ``every_steps`` set low.
+    When it hurts: measured on one busy core of an AMD EPYC, an epoch's evaluation takes 6 ms more
+    and each step 0.2 ms, 1 to 2 % of an epoch of GraphSAGE (64 wide, batches of 64 graphs of 131
+    nodes), and more of smaller models and data. Event files grow with ``every_steps`` set low.
 
     Known limitations: a run without a folder writes nothing; a resumed run opens a second event
     file in the same folder, which TensorBoard joins. With ``every_steps`` set, epochs between the
@@ -73,7 +72,9 @@ class TensorBoard(Feature):
         if self._writer is None or run.step == self._step:
             return  # in the middle of a window gradients are those of a part of it
         self._step = run.step
-        self._norms = self._norms + torch.stack(list(gradient_norms(run).values()))
+        # Gradients that a scaler found infinite belong to steps that were not taken.
+        norms = torch.stack(list(gradient_norms(run).values())).nan_to_num(0.0, 0.0, 0.0)
+        self._norms = self._norms + norms
         if run.loss is not None and self.every_steps and run.step % self.every_steps == 0:
             self._writer.add_scalar("step/train_loss", float(run.loss), run.step)
 
@@ -130,14 +131,11 @@ def gradient_norms(run: Run) -> dict[str, torch.Tensor]:
 
 
 def norm_of(parameter: nn.Parameter) -> torch.Tensor:
-    """The norm of a parameter's gradient, 0 where there is none or it is not finite.
-
-    Gradients that a scaler found infinite belong to steps that were not taken.
-    """
+    """The norm of a parameter's gradient, 0 where there is none."""
     if parameter.grad is None:
         return parameter.new_zeros(())
     norm: torch.Tensor = torch.linalg.vector_norm(parameter.grad)
-    return norm.nan_to_num(0.0, 0.0, 0.0)
+    return norm
 
 
 def confusion(scores: Scores, threshold: float) -> NDArray[np.int64]:
