@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import SWALR, AveragedModel, get_ema_multi_avg_fn
 from torch_geometric.nn.norm import HeteroBatchNorm
 
-from harness import Claim, Feature, register
+from harness import Claim, Feature, UsageError, register
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -120,25 +120,36 @@ class SWA(Feature):
             self._update(run)
 
     def _update(self, run: Run) -> None:
-        if self._average is not None and run.epoch >= self.first_epoch(run):
-            self._average.update_parameters(run.model)
+        if run.epoch >= self.first_epoch(run):
+            self.averaged.update_parameters(run.model)
+
+    @property
+    def averaged(self) -> AveragedModel:
+        """The average, as empty as ``on_fit_start`` makes it or with weights in it.
+
+        Raises:
+            UsageError: before ``on_fit_start``.
+        """
+        if self._average is None:
+            raise UsageError("no fit has started, so there is no average", where=str(self))
+        return self._average
 
     def evaluation_model(self, run: Run) -> nn.Module:
         """The average, once it has begun."""
-        if self._average is None or run.epoch < self.first_epoch(run):
+        if run.epoch < self.first_epoch(run):
             return run.model
-        average: nn.Module = self._average.module
+        average: nn.Module = self.averaged.module
         refresh_statistics(average, run.batches(run.train), run)
         return average
 
     def state_dict(self) -> dict[str, Any]:
         """The average and the number of weights in it."""
-        return {} if self._average is None else {"average": self._average.state_dict()}
+        return {"average": self.averaged.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore the average."""
-        if self._average is not None and "average" in state:
-            self._average.load_state_dict(state["average"])
+        if "average" in state:
+            self.averaged.load_state_dict(state["average"])
 
 
 def forgetting(

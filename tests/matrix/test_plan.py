@@ -59,7 +59,7 @@ def test_two_owners_of_a_slot_are_an_error_that_names_both(make_judge):
         ("", "no feature is selected"),
         ("swaa", "no feature 'swaa'(.|\n)*did you mean swa"),
         ("swa[start=2]", "field 'start' of feature 'swa'"),
-        ("swa[begin=0.5]", "field 'begin'(.|\n)*its fields are: start"),
+        ("swa[begin=0.5]", "field 'begin'(.|\n)*its fields are: average"),
         ("swa+swa", "stands twice"),
     ],
 )

@@ -53,8 +53,8 @@ def test_those_that_changed_are_judged_alone(scope):
 
 
 def test_a_changed_feature_concerns_every_candidate_that_has_it(scope):
-    found = scope({"swa": CHANGED}, asked="amp,swa[start=0.5]+amp,focal_loss")
-    assert found.candidates == ("swa[start=0.5]+amp",)
+    found = scope({"swa": CHANGED}, asked="amp,swa[start=0.4]+amp,focal_loss")
+    assert found.candidates == ("swa[start=0.4]+amp",)
     pairs = scope({"swa": CHANGED}, asked="amp,swa,param_groups", shape="pairs")
     assert pairs.candidates == ("amp+swa", "swa+param_groups")
 

@@ -77,7 +77,7 @@ def test_the_full_arm_is_checked_like_any_other():
     with pytest.raises(SlotConflictError, match="'planted_schedule' and 'swa' both own"):
         matrix("drop-one", "swa,planted_schedule")
     with pytest.raises(UsageError, match="stands twice"):
-        matrix("drop-one", "swa,swa[start=0.5]")
+        matrix("drop-one", "swa,swa[start=0.4]")
     with pytest.raises(UsageError, match="there is nothing to take out"):
         matrix("drop-one", baseline="plain")
 
@@ -99,9 +99,9 @@ def test_pairs_are_every_two_with_all_four_arms(features):
 
 
 def test_pairs_that_cannot_be_are_named_and_end_nothing():
-    found = matrix("pairs", "swa,amp,planted_schedule,swa[start=0.5]", "plain")
+    found = matrix("pairs", "swa,amp,planted_schedule,swa[start=0.4]", "plain")
     assert [one.name for one in found.comparisons] == [
-        "swa+amp", "amp+planted_schedule", "amp+swa[start=0.5]",
+        "swa+amp", "amp+planted_schedule", "amp+swa[start=0.4]",
     ]  # fmt: skip
     said = [one.sentence for one in found.uncombined]
     assert said[0] == (
@@ -136,7 +136,7 @@ def test_what_leaves_no_pair_is_an_error(features, message):
         matrix("pairs", features, "plain")
 
 
-@pytest.mark.parametrize("features", ["amp,amp", "swa[start=0.5],swa[start=0.50]"])
+@pytest.mark.parametrize("features", ["amp,amp", "swa[start=0.4],swa[start=0.40]"])
 def test_a_candidate_is_named_once(features):
     with pytest.raises(UsageError, match="is selected 2 times"):
         matrix("add-one", features)

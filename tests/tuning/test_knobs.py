@@ -28,12 +28,12 @@ def test_a_name_is_a_setting_a_value_of_the_model_or_a_field(make_spec):
 
 
 def test_values_reach_settings_model_and_features(make_spec):
-    spec = make_spec("focal_loss[gamma=1]+swa[start=0.5]", model="gcn[dropout=0.1]")
+    spec = make_spec("focal_loss[gamma=1]+swa[start=0.4]", model="gcn[dropout=0.1]")
     space = bind("learning_rate=1e-4..1e-2, hidden=32|64, focal_loss.gamma=0..3", spec)
     made = space.apply(spec, {"learning_rate": 0.004, "hidden": 32, "focal_loss.gamma": 2.5})
     assert made.settings == spec.settings.model_copy(update={"learning_rate": 0.004})
     assert str(made.model) == "gcn[dropout=0.1,hidden=32]"
-    assert sorted(map(str, made.arm)) == ["focal_loss[gamma=2.5]", "swa[start=0.5]"]
+    assert sorted(map(str, made.arm)) == ["focal_loss[gamma=2.5]", "swa[start=0.4]"]
     assert (made.seed, made.split, made.folder) == (spec.seed, spec.split, spec.folder)
 
 
