@@ -74,9 +74,21 @@ def data(tmp_path):
 
 @pytest.mark.parametrize(
     "command",
-    ["", "run", "gate", "plan", "report", "merge", "train", "features", "models", "data",
-     "data info"],
-)  # fmt: skip
+    [
+        "",
+        "run",
+        "gate",
+        "plan",
+        "report",
+        "merge",
+        "train",
+        "tune",
+        "features",
+        "models",
+        "data",
+        "data info",
+    ],
+)
 def test_every_command_explains_itself(ablate, command):
     out = ablate(*command.split(), "--help").stdout
     assert "Usage" in out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from itertools import combinations
 
 import pytest
@@ -11,6 +12,7 @@ from harness.feature import FEATURES
 from harness.testing import CLAUSES, check_feature, check_pair
 
 BUILT_IN = [name for name, feature in FEATURES if feature.__module__.startswith("features.")]
+EXTRAS = {"hpo": ("optuna", "plotly")}
 AT_OTHER_VALUES = [
     "amp[dtype=bf16]",
     "amp[dtype=fp16]",
@@ -31,8 +33,16 @@ AT_OTHER_VALUES = [
 ]
 
 
+def case(*features):
+    """Parameters of a test; skipped where the extra of one of the features is not installed."""
+    wanted = [package for name in features for package in EXTRAS.get(name, ())]
+    missing = [package for package in wanted if importlib.util.find_spec(package) is None]
+    skip = pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")
+    return pytest.param(*features, marks=skip, id="+".join(features))
+
+
 @pytest.mark.parametrize("clause", CLAUSES)
-@pytest.mark.parametrize("feature", BUILT_IN)
+@pytest.mark.parametrize("feature", [case(name) for name in BUILT_IN])
 def test_a_built_in_feature_keeps_every_clause(feature, clause):
     check_feature(feature, clauses=[clause])
 
@@ -43,9 +53,9 @@ def test_it_does_so_at_other_values(feature):
     check_feature(feature, clauses=clauses, models=["gin"])
 
 
-@pytest.mark.parametrize("pair", list(combinations(BUILT_IN, 2)), ids="+".join)
-def test_two_built_in_features_train_together_or_are_refused(pair):
-    check_pair(*pair)
+@pytest.mark.parametrize(("first", "second"), [case(*pair) for pair in combinations(BUILT_IN, 2)])
+def test_two_built_in_features_train_together_or_are_refused(first, second):
+    check_pair(first, second)
 
 
 def test_averaging_from_the_first_epoch_goes_with_scaled_gradients():
