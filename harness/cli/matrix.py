@@ -108,7 +108,7 @@ def report(
     """
     import json  # noqa: PLC0415
 
-    from harness.matrix.ablation import open_stored  # noqa: PLC0415
+    from harness.matrix.stored import open_stored  # noqa: PLC0415
     from harness.report.markdown import to_markdown  # noqa: PLC0415
     from harness.report.summary import summarise  # noqa: PLC0415
 

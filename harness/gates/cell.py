@@ -10,10 +10,11 @@ from harness.gates.f1_gate import F1Result, evidence, judge_f1
 from harness.gates.words import GateResult, Json, Verdict, all_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from harness.gates.collapse import Outcome
     from harness.gates.f1 import Pair
+    from harness.gates.f1_gate import Evidence
     from harness.gates.policy import Rules
 
 F1 = "f1"
@@ -118,6 +119,7 @@ def judge_runs(
     rules: Rules,
     *,
     budget: int = 10,
+    read: Callable[[Sequence[Pair]], Evidence] = evidence,
 ) -> tuple[F1Result, CollapseResult]:
     """Put the F1 and the collapse question to the quality runs of one cell.
 
@@ -130,6 +132,7 @@ def judge_runs(
         pairs: predictions of the pairs whose two runs gave some, in any order.
         rules: what the feature is held to.
         budget: pairs after which F1 is INCONCLUSIVE, 3..20.
+        read: gives the evidence of pairs; another than ``evidence`` may remember it.
 
     Raises:
         GateInputError: if a seed is used twice, or predictions of a pair do not fit.
@@ -137,5 +140,5 @@ def judge_runs(
     collapse = judge_collapse(candidate, baseline)
     by_seed = {pair.seed: pair for pair in pairs}
     usable = [by_seed[seed] for seed in collapse.usable if seed in by_seed]
-    f1 = judge_f1(evidence(usable), rules.margin, neutral=rules.neutral, budget=budget)
+    f1 = judge_f1(read(usable), rules.margin, neutral=rules.neutral, budget=budget)
     return f1, collapse

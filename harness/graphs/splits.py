@@ -15,7 +15,6 @@ import numpy as np
 
 from harness.errors import DataError
 from harness.files import write_whole
-from harness.graphs.folds import stratified_group_folds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +55,8 @@ def split_by_seed(label: NDArray[np.integer], group: NDArray[np.integer], seed: 
             f"a split needs at least {_FOLDS} of each",
             mend="use more data, or a finer group column",
         )
+    from harness.graphs.folds import stratified_group_folds  # noqa: PLC0415 - loads a compiler
+
     fold = stratified_group_folds(label, group, _FOLDS, seed)
     split = Split(*(np.flatnonzero(part) for part in (fold >= 2, fold == 1, fold == 0)))  # noqa: PLR2004 - three of five
     for name, part in vars(split).items():

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from harness.errors import DataError, UsageError, first_problem
-from harness.files import read_json, write_json
+from harness.errors import DataError, UsageError
+from harness.files import write_json
 from harness.gates.complexity import USUAL
 from harness.gates.policy import Policy
 from harness.graphs.catalog import load
 from harness.graphs.splits import split_by_seed
 from harness.hardware import available_cores, describe
 from harness.matrix.auto_size import resolve
-from harness.matrix.campaign import ATTEMPTS, Campaign
+from harness.matrix.blocks import TimingSettings
+from harness.matrix.campaign import Campaign
 from harness.matrix.judge import Judge
 from harness.matrix.local import LocalExecutor
 from harness.matrix.overrides import read_overrides
@@ -33,13 +31,14 @@ from harness.matrix.references import measure_references
 from harness.matrix.results import Results
 from harness.matrix.shapes import Shape, make_matrix
 from harness.matrix.store import Store
-from harness.matrix.timing import TimingSettings
+from harness.matrix.stored import given_up
 from harness.models.registry import model_values
 from harness.registry import import_plugins
 from harness.selection import parse_single, split_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from harness.config import RunConfig
     from harness.graphs.dataset import PackedGraphs
@@ -191,38 +190,3 @@ def load_stored(text: str, root: Path, progress: Progress) -> tuple[PackedGraphs
     if graphs.folder is None:
         raise DataError.at(text, "is not stored in a folder, so trials cannot open it")
     return graphs, graphs.folder.resolve()
-
-
-def open_stored(out: Path) -> Judge:
-    """Open an output folder to report on it; nothing is trained, no source is needed.
-
-    Raises:
-        DataError: if there is no plan in it, or it is damaged.
-    """
-    try:
-        plan = Plan.model_validate(read_json(out / PLAN_FILE))
-    except ValidationError as error:
-        field, what, _ = first_problem(error)
-        raise DataError.at(out / PLAN_FILE, what, field=field) from error
-    except DataError as error:
-        raise DataError.at(
-            out / PLAN_FILE, "there is no plan to report on", mend="run first: ablate run --out DIR"
-        ) from error
-    folders = {content: Path(data.folder) for content, data in plan.data.items()}
-    store = Store(out)
-    return Judge(plan, store, Results(store, folders), given_up(plan, store))
-
-
-def given_up(plan: Plan, store: Store) -> set[str]:
-    """Keys of the plan's trials that failed as often as a campaign tries them.
-
-    No trial is done by that: the next campaign begins with none of these and tries them anew.
-    """
-    found = set()
-    for key in plan.trials:
-        failure = store.failure(key)
-        if failure is None or store.finished(key):
-            continue
-        if failure.attempts >= ATTEMPTS.get(failure.kind, 1):
-            found.add(key)
-    return found

@@ -17,6 +17,7 @@ from harness.gates.words import Verdict
 from harness.matrix import locks
 from harness.matrix.events import BlockTimed, Judged, Said, TrialEnded, TrialStarted, Waiting
 from harness.matrix.store import Failure
+from harness.matrix.stored import ATTEMPTS
 from harness.matrix.timing import TimedCell
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from harness.matrix.judge import CellState, Judge, Progress
     from harness.matrix.local import LocalExecutor
     from harness.matrix.plan import PlannedCell, PlannedFeature
-
-ATTEMPTS = {"killed": 2, "timeout": 1, "error": 1}
 
 
 class Campaign:

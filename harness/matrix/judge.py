@@ -9,19 +9,19 @@ from harness.gates.benefit import judge_benefit
 from harness.gates.cell import Cell, CellKey, judge_runs
 from harness.gates.collapse import CLEAN_RUNS, partial_collapses
 from harness.gates.complexity import COMPLEXITY, judge_complexity
-from harness.gates.f1 import Pair
 from harness.gates.policy import GAIN, Policy, Rules, rules_for
 from harness.gates.tables import FIRST_FAIL
 from harness.gates.time import judge_time, log_ratios
 from harness.gates.verdict import FeatureVerdict, judge_feature
 from harness.gates.words import Verdict
+from harness.matrix.blocks import memory_ratios, one_off_cost, to_block
 from harness.matrix.results import Results
-from harness.matrix.timing import memory_ratios, one_off_cost, to_block
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.gates.complexity import ComplexityResult
+    from harness.gates.f1 import Pair
     from harness.gates.f1_gate import F1Result
     from harness.gates.words import GateResult
     from harness.matrix.plan import Plan, PlannedCell, PlannedFeature
@@ -84,6 +84,19 @@ class Progress:
         return next((state.wanted for state in self.states if state.wanted), self.wanted)
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What of a cell no round changes.
+
+    Attributes:
+        bad: seeds whose baseline run collapsed.
+        timed: answers of the gates that read timed blocks.
+    """
+
+    bad: frozenset[int]
+    timed: dict[str, GateResult]
+
+
 @dataclass
 class Judge:
     """Judges cells and features of a plan from what is stored.
@@ -123,12 +136,24 @@ class Judge:
         candidate's runs go on, up to the ten that the collapse gate needs. The parts of a pair
         run beside it for the interaction; one that fails for good is none of the pair's gates.
         """
+        return self._cell(feature, planned, rounds, self._known(feature, planned))
+
+    def _known(self, feature: PlannedFeature, planned: PlannedCell) -> _Known:
+        if not planned.here:
+            return _Known(frozenset(), {})
+        runs = [self.results.outcome(key) for key in planned.baseline if self.results.has(key)]
+        bad = {run.seed for run in partial_collapses(runs, runs) if run.collapsed is not None}
+        return _Known(frozenset(bad), self._timed(planned, self.rules(feature)))
+
+    def _cell(
+        self, feature: PlannedFeature, planned: PlannedCell, rounds: int, known: _Known
+    ) -> CellState:
         rules = self.rules(feature)
         key = CellKey(planned.model, self.plan.data[planned.data].name, planned.hardware)
         empty = Cell(key, required=rules.gates, reported=rules.reported)
         if not planned.here:
             return CellState(empty, f1_open=False, runs_open=False)
-        seeds = self._seeds(planned, rounds)
+        seeds = self._seeds(planned, rounds, known.bad)
         for one in seeds:
             for trial in (planned.baseline[one], planned.candidate[one]):
                 if trial in self.failed and not self.results.has(trial):
@@ -137,7 +162,9 @@ class Judge:
         paired, pairs = self._paired(planned, seeds)
         candidate = [self.results.outcome(planned.candidate[seed]) for seed in paired]
         baseline = [self.results.outcome(planned.baseline[seed]) for seed in paired]
-        f1, collapse = judge_runs(candidate, baseline, pairs, rules, budget=self.plan.budget)
+        f1, collapse = judge_runs(
+            candidate, baseline, pairs, rules, budget=self.plan.budget, read=self.results.evidence
+        )
         f1_open = f1.verdict is Verdict.INCONCLUSIVE and f1.decision.n < self.plan.budget
         size = self._complexity(feature, f1, rules)
         f1_open |= size is not None and size.judged and size.open
@@ -158,7 +185,7 @@ class Judge:
         if paired:
             gates = {"f1": f1, "collapse": collapse}
             gates |= {} if size is None else {COMPLEXITY: size}
-        gates |= self._timed(planned, rules)
+        gates |= known.timed
         return CellState(
             replace(empty, gates=gates),
             pairs=len(paired),
@@ -175,10 +202,8 @@ class Judge:
             pairs=self.plan.budget, judged=COMPLEXITY in rules.gates,
         )  # fmt: skip
 
-    def _seeds(self, planned: PlannedCell, rounds: int) -> list[int]:
+    def _seeds(self, planned: PlannedCell, rounds: int, bad: frozenset[int]) -> list[int]:
         """The first seeds that hold ``rounds`` clean baseline runs, unknown ones taken as clean."""
-        known = [self.results.outcome(key) for key in planned.baseline if self.results.has(key)]
-        bad = {run.seed for run in partial_collapses(known, known) if run.collapsed is not None}
         seeds: list[int] = []
         clean = 0
         for seed in range(len(planned.baseline)):
@@ -196,9 +221,9 @@ class Judge:
             if not all(map(self.results.has, keys)):
                 break
             paired.append(seed)
-            baseline, candidate = map(self.results.predictions, keys)
-            if baseline is not None and candidate is not None:
-                pairs.append(Pair(seed, baseline, candidate))
+            pair = self.results.pair(*keys)
+            if pair is not None:
+                pairs.append(pair)
         return paired, pairs
 
     def _timed(self, planned: PlannedCell, rules: Rules) -> dict[str, GateResult]:
@@ -249,7 +274,11 @@ class Judge:
 
     def _replay(self, feature: PlannedFeature, cells: Sequence[PlannedCell]) -> Progress:
         """Replay the rounds of a feature's cells on one kind of hardware."""
-        states = [self.cell(feature, planned, 0) for planned in cells]
+        known = [self._known(feature, planned) for planned in cells]
+        states = [
+            self._cell(feature, planned, 0, about)
+            for planned, about in zip(cells, known, strict=True)
+        ]
         opening = min(FIRST_FAIL, self.plan.budget)
         rounds = opening
         while True:
@@ -259,7 +288,7 @@ class Judge:
                 for pairs in range(first, rounds + 1):
                     if pairs > 1 and states[place].closed:
                         break
-                    state = self.cell(feature, planned, pairs)
+                    state = self._cell(feature, planned, pairs, known[place])
                     if not wanted or state.wanted:
                         states[place] = state
                     wanted += [key for key in state.wanted if key not in wanted]

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from harness.gates.policy import Policy
     from harness.graphs.dataset import PackedGraphs
     from harness.hardware import Hardware
+    from harness.matrix.blocks import TimingSettings
     from harness.matrix.shapes import Comparison
-    from harness.matrix.timing import TimingSettings
     from harness.selection import Selection
     from harness.settings import TrainingSettings
 

@@ -11,9 +11,9 @@ from harness.config import Override
 from harness.gates.complexity import USUAL, Budget, Measures
 from harness.gates.policy import Policy
 from harness.hashing import content_key
+from harness.matrix.blocks import TimingSettings
 from harness.matrix.shapes import Shape, Uncombined
 from harness.matrix.spec import TrialSpec
-from harness.matrix.timing import TimingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

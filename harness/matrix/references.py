@@ -6,11 +6,6 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.graphs.dataset import open_folder
-from harness.graphs.reference import reference_scores
-from harness.graphs.splits import split_by_seed
-from harness.process import die_with_parent
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from multiprocessing.context import ForkServerContext
@@ -38,6 +33,8 @@ def measure_references(
         context: makes the processes.
         jobs: processes at once.
     """
+    from harness.process import die_with_parent  # noqa: PLC0415 - loads torch
+
     missing = [
         (data, seed)
         for data, wanted in seeds.items()
@@ -57,5 +54,9 @@ def _second(pairs: Sequence[tuple[str, int]]) -> list[int]:
 
 
 def _measure(folder: str, seed: int) -> dict[str, Any]:
+    from harness.graphs.dataset import open_folder  # noqa: PLC0415 - reports only read figures
+    from harness.graphs.reference import reference_scores  # noqa: PLC0415
+    from harness.graphs.splits import split_by_seed  # noqa: PLC0415
+
     graphs = open_folder(Path(folder))
     return reference_scores(graphs, split_by_seed(graphs.label, graphs.group, seed))

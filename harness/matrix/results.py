@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.gates.collapse import Outcome
-from harness.gates.f1 import Predictions
+from harness.gates.f1 import Pair, Predictions
+from harness.gates.f1_gate import Evidence, evidence
 from harness.graphs.dataset import PackedGraphs, open_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from harness.matrix.store import Store, TrialResult
@@ -27,6 +28,8 @@ class Results:
         self._store, self.folders = store, folders
         self._graphs: dict[str, PackedGraphs] = {}
         self._read: dict[str, tuple[TrialResult, Predictions | None]] = {}
+        self._pairs: dict[tuple[str, str], Pair] = {}
+        self._evidence: dict[tuple[Pair, ...], Evidence] = {}
 
     def has(self, key: str) -> bool:
         """Whether a trial is finished."""
@@ -45,6 +48,26 @@ class Results:
     def predictions(self, key: str) -> Predictions | None:
         """What a finished trial predicted on *gate*."""
         return self._get(key)[1]
+
+    def pair(self, baseline: str, candidate: str) -> Pair | None:
+        """Two finished trials of one seed; None if either gave no prediction."""
+        keys = baseline, candidate
+        if keys not in self._pairs:
+            ours, theirs = map(self.predictions, keys)
+            if ours is None or theirs is None:
+                return None
+            self._pairs[keys] = Pair(self.result(baseline).spec.seed, ours, theirs)
+        return self._pairs[keys]
+
+    def evidence(self, pairs: Sequence[Pair]) -> Evidence:
+        """What the F1 gate reads of pairs that came from here, gathered once for each sequence.
+
+        Rounds are replayed over and over, by each policy, and never change what was found.
+        """
+        these = tuple(pairs)
+        if these not in self._evidence:
+            self._evidence[these] = evidence(these)
+        return self._evidence[these]
 
     def _get(self, key: str) -> tuple[TrialResult, Predictions | None]:
         if key not in self._read:

@@ -176,6 +176,8 @@ def prepare_part(config: RunConfig, candidates: Collection[str], progress: Progr
     keys = {key for one in features for cell in one.cells for arm in cell.arms for key in arm}
     trials = {key: spec for key, spec in whole.plan.trials.items() if key in keys}
     plan = whole.plan.model_copy(update={"features": features, "trials": trials})
+    if whole.chosen is not None:
+        whole.chosen.keep()
     write_json(config.out / PLAN_FILE, plan.model_dump(mode="json"))
     return replace(whole, plan=plan, judge=replace(whole.judge, plan=plan))
 

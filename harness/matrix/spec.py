@@ -14,7 +14,6 @@ from harness.feature import FEATURES, Feature, make_arm
 from harness.graphs.splits import PROTOCOL
 from harness.hashing import content_key, files_key
 from harness.matrix.imports import sources_of
-from harness.models import MODELS
 from harness.selection import Selection, parse, parse_single
 from harness.settings import TrainingSettings
 
@@ -95,6 +94,8 @@ def make_spec(
     hardware: Hardware,
 ) -> TrialSpec:
     """Describe the trial of seed 0 on this machine, with the sources as they are now."""
+    from harness.models import MODELS  # noqa: PLC0415 - loads torch, which reports do without
+
     entry = MODELS.get(model.name)
     sources = {feature.name: FEATURES.get(feature.name).source_key() for feature in arm}
     sources[f"model:{model.name}"] = entry.source_key

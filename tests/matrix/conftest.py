@@ -9,12 +9,12 @@ from harness.gates.complexity import USUAL
 from harness.gates.policy import Policy
 from harness.graphs.dataset import save
 from harness.hardware import describe
+from harness.matrix.blocks import TimingSettings
 from harness.matrix.judge import Judge
 from harness.matrix.plan import DataSet, Question, baseline_of, candidates_of, make_plan
 from harness.matrix.results import Results
 from harness.matrix.shapes import Shape
 from harness.matrix.store import GateScores, Store, TrialResult, gate_digest
-from harness.matrix.timing import TimingSettings
 from harness.metrics import Confusion
 from harness.registry import import_plugin
 from harness.result import Collapse

@@ -22,9 +22,10 @@ from harness.hardware import describe
 from harness.matrix import ablation
 from harness.matrix import merge as merge_module
 from harness.matrix import spec as spec_module
-from harness.matrix.ablation import open_stored, prepare
+from harness.matrix.ablation import prepare
 from harness.matrix.merge import merge
 from harness.matrix.store import Failure, GateScores, Store
+from harness.matrix.stored import open_stored
 from harness.metrics import Confusion
 from harness.report.markdown import to_markdown
 from harness.report.summary import summarise

@@ -1,33 +1,20 @@
-"""Timed visits: what counts, what is discarded, and what a feature costs outside of epochs."""
+"""Timed visits: what counts and what is discarded."""
 
 from __future__ import annotations
 
-import math
 import random
 from dataclasses import replace
 
 import pytest
 
 from harness.errors import NotMeasuredError
+from harness.matrix.blocks import TimingSettings
 from harness.matrix.local import LocalExecutor
 from harness.matrix.store import Store
-from harness.matrix.timing import (
-    TimedArm,
-    TimedCell,
-    TimingSettings,
-    memory_ratios,
-    one_off_cost,
-    to_block,
-    training_share,
-)
+from harness.matrix.timing import TimedArm, TimedCell, training_share
 from harness.matrix.worker import to_fit
 from harness.testing import planted_graphs
 from harness.training.fit import fit
-
-
-def _visit(seconds=1.0, setup=(), finish=(), peak=100):
-    return {"epochs": [seconds, 3 * seconds, 2 * seconds], "cpu": seconds, "setup": list(setup),
-            "finish": list(finish), "peak_bytes": peak}  # fmt: skip
 
 
 @pytest.fixture
@@ -45,27 +32,6 @@ def test_a_visit_discards_its_warm_up_and_fits_go_on_over_visits(arm):
     assert [len(visit.setup) for visit in visits] == [1, 1, 0]
     assert [len(visit.finish) for visit in visits] == [0, 1, 0]
     assert all(visit.epochs[0] > 0 and visit.cpu > 0 and visit.peak_bytes > 0 for visit in visits)
-
-
-def test_the_gate_reads_medians_and_means():
-    block = to_block({"baseline": [_visit(1.0), _visit(2.0)], "candidate": [_visit(3.0)] * 2})
-    assert (block.a1.median, block.a2.median, block.b1.median) == (2.0, 4.0, 6.0)
-    assert block.b2.mean == pytest.approx(6.0)
-
-
-def test_the_cost_outside_of_epochs_leaves_the_first_fit_out():
-    blocks = [
-        {"baseline": [_visit(setup=[9.0, 1.0]), _visit(finish=[0.5])],
-         "candidate": [_visit(setup=[9.0, 4.0, 4.0]), _visit()]},
-    ]  # fmt: skip
-    cost = one_off_cost(blocks)
-    assert cost.baseline == pytest.approx(1.5)
-    assert cost.candidate == pytest.approx(4.0)
-
-
-def test_memory_is_compared_at_its_peak():
-    block = {"baseline": [_visit(peak=100), _visit(peak=50)], "candidate": [_visit(peak=200)] * 2}
-    assert memory_ratios([block]) == [pytest.approx(math.log(2))]
 
 
 def test_a_wrapped_arm_is_timed_by_whole_fits_with_all_that_its_processes_do(make_spec):

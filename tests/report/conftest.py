@@ -9,9 +9,9 @@ from harness.gates.policy import Policy, rules_for
 from harness.gates.verdict import judge_feature
 from harness.graphs.splits import split_by_seed
 from harness.hardware import describe
+from harness.matrix.blocks import TimingSettings
 from harness.matrix.judge import CellState, Progress
 from harness.matrix.plan import DataSet, Plan, PlannedCell, PlannedFeature
-from harness.matrix.timing import TimingSettings
 from harness.report.summary import FeatureSummary, Figures, Summary
 from harness.testing import planted_graphs
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+
 import pytest
 
 from harness.files import write_json
 from harness.gates.words import Verdict
-from harness.matrix.ablation import given_up, open_stored
-from harness.matrix.campaign import ATTEMPTS, Campaign
+from harness.matrix.campaign import Campaign
 from harness.matrix.events import TrialStarted
 from harness.matrix.local import LocalExecutor
 from harness.matrix.planned import PLAN_FILE
 from harness.matrix.store import Failure
+from harness.matrix.stored import ATTEMPTS, given_up, open_stored
 from harness.report.summary import summarise
 
 
@@ -87,3 +91,43 @@ def test_another_kind_of_failure_is_said_in_the_place_of_the_one_before(make_jud
     assert judge.store.failure(key).kind == "error"
     assert "code 7" in judge.store.failure(key).detail
     assert open_stored(judge.store.root).failed == {key}
+
+
+def test_to_open_and_judge_a_store_loads_neither_torch_nor_a_compiler(make_judge, write_trial):
+    """A report of some hundred trials is to be there in a moment."""
+    judge = make_judge("planted_noop")
+    for cell in judge.plan.features[0].cells:
+        for key in (*cell.baseline[:5], *cell.candidate[:5]):
+            write_trial(judge, key, wrong=1)
+    write_json(judge.store.root / PLAN_FILE, judge.plan.model_dump(mode="json"))
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from harness.matrix.stored import open_stored\n"
+        "from harness.report.markdown import to_markdown\n"
+        "from harness.report.summary import summarise\n"
+        f"print(to_markdown(summarise(open_stored(Path({str(judge.store.root)!r})))))\n"
+        "assert not {'torch', 'torch_geometric', 'numba', 'sklearn'} & sys.modules.keys()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("# Ablation: INCONCLUSIVE")
+
+
+@pytest.mark.slow
+def test_five_hundred_trials_are_reported_on_in_three_seconds(make_judge, write_trial):
+    features = ",".join(f"swa[start={place / 100}]" for place in range(10, 26))
+    judge = make_judge(features, models="gcn,sage,gat", budget=10)
+    for feature in judge.plan.features:
+        for cell in feature.cells:
+            for seed in range(10):
+                for arm, wrong in ((cell.baseline, 4), (cell.candidate, 4 - seed % 2)):
+                    if not judge.store.finished(arm[seed]):
+                        write_trial(judge, arm[seed], wrong=wrong + seed % 3)
+    assert len(judge.store.keys()) == 510
+    write_json(judge.store.root / PLAN_FILE, judge.plan.model_dump(mode="json"))
+    start = time.process_time()
+    summary = summarise(open_stored(judge.store.root))
+    assert time.process_time() - start < 3
+    assert summary.trials > 250
