@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 pytest.importorskip("optuna", reason="the extra hpo is not installed")
@@ -24,11 +26,11 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def task(data, tmp_path):
-    def make(space="learning_rate=1e-3..1e-2:log", trials=6, **more):
+    def make(space="learning_rate=1e-3..1e-2:log", trials=6, epochs=8, **more):
         values = {
             "search": Search(space=space, trials=trials, pruner="none").model_dump_json(),
             "data": str(data), "folder": str(tmp_path / "out"), "model": "gcn[hidden=16]",
-            "arm": (), "settings": TrainingSettings(epochs=8, batch_size=16).model_dump_json(),
+            "arm": (), "settings": TrainingSettings(epochs=epochs, batch_size=16).model_dump_json(),
             "seed": 0, "device": "cpu", "threads": 1, **more,
         }  # fmt: skip
         return Task(**values)
@@ -50,6 +52,10 @@ def crews(monkeypatch):
     return made
 
 
+LONG = {"trials": 16, "epochs": 40}
+"""A search that is not over before its parent has seen the first trials, however busy it is."""
+
+
 def quiet(text):
     """Say nothing."""
 
@@ -62,10 +68,14 @@ def test_a_worker_killed_with_9_costs_one_trial_and_the_other_ends_the_search(ta
         if len(values) == 2:
             next(iter(crews[0]._running)).kill()
 
-    won = search_together(task(), 2, kill_one, said.append)
-    assert said == ["worker 1 was killed by SIGKILL; its trial is begun again by the others"]
-    assert (won.done, won.failed) == (6, 0)
-    stored = {one.number: one.value for one in task().study().trials() if one.value is not None}
+    won = search_together(task(**LONG), 2, kill_one, said.append)
+    assert len(said) == 1
+    assert re.fullmatch(
+        r"worker [12] was killed by SIGKILL; its trial is begun again by the others", said[0]
+    )
+    assert (won.done, won.failed) == (LONG["trials"], 0)
+    trials = task(**LONG).study().trials()
+    stored = {one.number: one.value for one in trials if one.value is not None}
     assert stored == values
 
 
@@ -78,11 +88,11 @@ def test_all_workers_killed_and_the_search_goes_on_with_nothing_lost(task, crews
             process.kill()
 
     with pytest.raises(NotMeasuredError, match="ended before the search did") as caught:
-        search_together(task(), 2, kill_all, quiet)
+        search_together(task(**LONG), 2, kill_all, quiet)
     assert caught.value.exit_code == ExitCode.NOT_MEASURED
     again = []
-    won = search_together(task(), 1, again.append, quiet)
-    assert won.done == len(again) == 6
+    won = search_together(task(**LONG), 1, again.append, quiet)
+    assert won.done == len(again) == LONG["trials"]
     assert {one.number: one.value for one in again}.items() >= values.items()
     assert crews[1:]
 
