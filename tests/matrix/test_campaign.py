@@ -75,7 +75,7 @@ def test_a_killed_worker_is_tried_again_and_a_raising_one_is_not(make_judge, run
 
 
 def test_a_slow_feature_fails_the_time_gate(make_judge, run):
-    judge = make_judge("planted_sleep[share=1.5]", budget=3, all_gates=True, blocks=20)
+    judge = make_judge("planted_sleep[share=6]", budget=3, all_gates=True, blocks=20)
     events = run(judge)
     result = judge.verdict(judge.plan.features[0]).cells[0].gates["time"]
     blocks = sum(isinstance(event, BlockTimed) for event in events)
