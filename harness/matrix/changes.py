@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from harness.matrix.code import meaning, parsed, part_of, registered
-from harness.matrix.imports import imported_files
+from harness.matrix.imports import distribution_name, imported_files
 
 if TYPE_CHECKING:
     import ast
@@ -214,7 +214,7 @@ def changed_pins(now: str, then: str, packages: Collection[str]) -> tuple[str, .
 
 def _pins(text: str) -> dict[str, str]:
     found = (_PIN.match(line) for line in text.splitlines())
-    return {re.sub(r"[-_.]+", "-", one[1]).lower(): one[2] for one in found if one}
+    return {distribution_name(one[1]): one[2] for one in found if one}
 
 
 def _has(tree: ast.Module, name: str) -> bool:

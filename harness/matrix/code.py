@@ -53,6 +53,11 @@ def _idle(node: object) -> bool:
     return isinstance(node, ast.Pass)
 
 
+def is_type_checking(test: ast.expr) -> bool:
+    """Whether a condition holds for type checkers alone."""
+    return bool(getattr(test, "attr", getattr(test, "id", "")) == "TYPE_CHECKING")
+
+
 def registered(tree: ast.Module) -> dict[str, str]:
     """Features that a file registers: class by name, as far as the name is written there."""
     found = {}

@@ -9,6 +9,7 @@ Python.
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import sysconfig
 from collections import deque
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.matrix.code import beside_imports, meaning, parsed
+from harness.matrix.code import beside_imports, is_type_checking, meaning, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -56,6 +57,14 @@ def roots_of(file: Path, module: str, path: Sequence[str]) -> Roots:
     others = [Path(entry or ".").resolve() for entry in path]
     given = [one for one in others if one.is_dir() and not is_installed(one)]
     return Roots(tuple(dict.fromkeys((own, *given))))
+
+
+def distribution_name(written: str) -> str:
+    """A distribution's name as indexes compare it: lower case, one ``-`` for each separator.
+
+    Source: Python packaging specifications, "Names and normalization".
+    """
+    return re.sub(r"[-_.]+", "-", written).lower()
 
 
 def is_installed(folder: Path) -> bool:
@@ -153,7 +162,7 @@ def _modules(file: Path, nodes: Iterable[ast.AST], roots: Roots, read: Read) -> 
                 yield from _found(alias.name.split("."), roots, read)
         elif isinstance(node, ast.ImportFrom):
             yield from _from(file, node, roots, read)
-        elif isinstance(node, ast.If) and _is_type_checking(node.test):
+        elif isinstance(node, ast.If) and is_type_checking(node.test):
             left += node.orelse
         else:
             left += ast.iter_child_nodes(node)
@@ -182,10 +191,6 @@ def _found(names: Sequence[str], roots: Roots, read: Read) -> Iterator[Path]:
             if read(file) is not None:
                 yield file
                 return
-
-
-def _is_type_checking(test: ast.expr) -> bool:
-    return bool(getattr(test, "attr", getattr(test, "id", "")) == "TYPE_CHECKING")
 
 
 def read_from_disk(file: Path) -> bytes | None:

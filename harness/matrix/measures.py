@@ -15,6 +15,8 @@ from complexipy import code_complexity
 
 from harness.feature import FEATURES
 from harness.gates.complexity import Measures
+from harness.matrix.code import is_type_checking
+from harness.matrix.imports import distribution_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -100,7 +102,7 @@ def new_dependencies(texts: Iterable[str], own: Collection[str] = ()) -> tuple[s
     modules = {name for text in texts for name in _imported(ast.parse(text).body)}
     found = set()
     for module in modules - sys.stdlib_module_names - _OWN - set(own):
-        given_by = {_canonical(name) for name in _distributions().get(module, (module,))}
+        given_by = {distribution_name(name) for name in _distributions().get(module, (module,))}
         if not given_by & _named_dependencies():
             found.add(min(given_by))
     return tuple(sorted(found))
@@ -131,16 +133,11 @@ def _imported(body: Iterable[ast.AST]) -> set[str]:
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             found |= {(node.module or "").partition(".")[0]} if node.level == 0 else set()
-        elif isinstance(node, ast.If) and _is_type_checking(node.test):
+        elif isinstance(node, ast.If) and is_type_checking(node.test):
             found |= _imported(node.orelse)
         else:
             found |= _imported(ast.iter_child_nodes(node))
     return found
-
-
-def _is_type_checking(test: ast.expr) -> bool:
-    name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", "")
-    return bool(name == "TYPE_CHECKING")
 
 
 @cache
@@ -157,12 +154,4 @@ def _named_dependencies() -> frozenset[str]:
     except PackageNotFoundError:
         lines = []
     named = [_NAME.match(line.strip()) for line in lines if "extra ==" not in line]
-    return frozenset({_PROJECT, *(_canonical(one[0]) for one in named if one)})
-
-
-def _canonical(name: str) -> str:
-    """A distribution's name as indexes compare it: lower case, one ``-`` for each separator.
-
-    Source: Python packaging specifications, "Names and normalization".
-    """
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return frozenset({_PROJECT, *(distribution_name(one[0]) for one in named if one)})
