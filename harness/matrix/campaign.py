@@ -8,7 +8,7 @@ the timed blocks of features that have not failed, one at a time with the machin
 from __future__ import annotations
 
 import random
-import statistics
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,24 @@ if TYPE_CHECKING:
     from harness.matrix.judge import CellState, Judge, Progress
     from harness.matrix.local import LocalExecutor
     from harness.matrix.plan import PlannedCell, PlannedFeature
+
+
+@dataclass
+class _Spent:
+    """Seconds of the trials that have ended, and how many they are."""
+
+    seconds: float = 0.0
+    trials: int = 0
+
+    def add(self, seconds: float) -> None:
+        """Take one more in."""
+        self.seconds += seconds
+        self.trials += 1
+
+    @property
+    def mean(self) -> float:
+        """Of a trial; 1 where none has ended, so that their number decides."""
+        return self.seconds / self.trials if self.trials else 1.0
 
 
 class Campaign:
@@ -49,7 +67,8 @@ class Campaign:
         self._plugins, self._visit_timeout = plugins, visit_timeout
         self._attempts: dict[str, int] = {}
         self._progress: dict[str, Progress] = {}
-        self._seconds: dict[tuple[str, str], list[float]] = {}
+        self._spent: dict[tuple[str, str], _Spent] = {}
+        self._spent_in_all = _Spent()
 
     def run(self) -> None:
         """Run to the end; what is finished before an interruption stays finished.
@@ -77,7 +96,9 @@ class Campaign:
                 return
             for outcome in self._executor.wait():
                 spec = self._plan.trials[outcome.key]
-                self._seconds.setdefault((spec.data, spec.model), []).append(outcome.seconds)
+                spent = self._spent.setdefault((spec.data, spec.model), _Spent())
+                for one in (spent, self._spent_in_all):
+                    one.add(outcome.seconds)
                 if outcome.status != "finished":
                     self._attempts[outcome.key] = self._attempts.get(outcome.key, 0) + 1
                     if self._attempts[outcome.key] >= ATTEMPTS[outcome.status]:
@@ -106,14 +127,9 @@ class Campaign:
         A model that none tells of counts as the mean of all: what is known decides, else the
         number of trials, else the order of the plan.
         """
-        known = [seconds for ended in self._seconds.values() for seconds in ended]
-        usual = statistics.fmean(known) if known else 1.0
-        total = 0.0
-        for key in keys:
-            spec = self._plan.trials[key]
-            ended = self._seconds.get((spec.data, spec.model))
-            total += usual if ended is None else statistics.fmean(ended)
-        return total
+        specs = (self._plan.trials[key] for key in keys)
+        usual = self._spent_in_all
+        return sum(self._spent.get((spec.data, spec.model), usual).mean for spec in specs)
 
     def _judge_all(self, key: str | None) -> None:
         """Judge the features that a finished trial concerns; all of them at the start."""
