@@ -69,6 +69,16 @@ class Ablation:
     timeout: float
     chosen: Chosen | None = None
 
+    def write_plan(self, out: Path) -> None:
+        """Write the plan, and a batch size that was chosen, so that they outlast this process.
+
+        Raises:
+            OSError: if the folder cannot be written.
+        """
+        if self.chosen is not None:
+            self.chosen.keep()
+        write_json(out / PLAN_FILE, self.plan.model_dump(mode="json"))
+
     def run(self, listen: Callable[[Event], None]) -> None:
         """Run what the plan needs and the store lacks.
 
@@ -102,9 +112,7 @@ def prepare(config: RunConfig, progress: Progress) -> Ablation:
         OSError: if the output folder cannot be written.
     """
     ablation = lay_out(config, progress)
-    if ablation.chosen is not None:
-        ablation.chosen.keep()
-    write_json(config.out / PLAN_FILE, ablation.plan.model_dump(mode="json"))
+    ablation.write_plan(config.out)
     return ablation
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.feature import FEATURES
-from harness.files import write_json
 from harness.matrix.ablation import lay_out
 from harness.matrix.changes import (
     Change,
@@ -23,7 +22,6 @@ from harness.matrix.changes import (
     registered_in,
 )
 from harness.matrix.imports import read_from_disk, roots_of
-from harness.matrix.planned import PLAN_FILE
 from harness.matrix.revision import open_revision
 from harness.matrix.shapes import Shape, baseline_of, candidates_of, make_matrix
 from harness.matrix.spec import KEY_PACKAGES, engine_files, engine_root, is_engine
@@ -176,10 +174,9 @@ def prepare_part(config: RunConfig, candidates: Collection[str], progress: Progr
     keys = {key for one in features for cell in one.cells for arm in cell.arms for key in arm}
     trials = {key: spec for key, spec in whole.plan.trials.items() if key in keys}
     plan = whole.plan.model_copy(update={"features": features, "trials": trials})
-    if whole.chosen is not None:
-        whole.chosen.keep()
-    write_json(config.out / PLAN_FILE, plan.model_dump(mode="json"))
-    return replace(whole, plan=plan, judge=replace(whole.judge, plan=plan))
+    part = replace(whole, plan=plan, judge=replace(whole.judge, plan=plan))
+    part.write_plan(config.out)
+    return part
 
 
 def _part(name: str, source: type | object) -> Part:
