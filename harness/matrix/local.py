@@ -14,7 +14,7 @@ from harness.matrix.store import Failure
 from harness.matrix.worker import LOG, Job, run_job
 
 if TYPE_CHECKING:
-    from multiprocessing.context import ForkServerProcess
+    from multiprocessing.context import ForkServerContext, ForkServerProcess
     from pathlib import Path
 
     from harness.matrix.spec import TrialSpec
@@ -24,6 +24,13 @@ Status = Literal["finished", "error", "killed", "timeout"]
 
 PRELOAD = ("harness.matrix.preload",)
 _LOG_TAIL = 4000
+
+
+def fork_server() -> ForkServerContext:
+    """The context whose processes are forked from a server that is ready to train."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(PRELOAD))
+    return context
 
 
 @dataclass(frozen=True)
@@ -65,8 +72,7 @@ class LocalExecutor:
     ) -> None:
         self._store, self._jobs, self._timeout, self._plugins = store, jobs, timeout, plugins
         self._running: dict[str, _Running] = {}
-        self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(list(PRELOAD))
+        self.context = fork_server()
 
     @property
     def free(self) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import signal
 import sys
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from harness.errors import ExitCode, HarnessError, NotMeasuredError
 from harness.feature import make_arm
 from harness.graphs.dataset import open_folder
 from harness.matrix import locks
-from harness.matrix.local import PRELOAD
+from harness.matrix.local import fork_server
 from harness.matrix.worker import FAILED, prepare, print_to
 from harness.process import die_with_parent
 from harness.result import FitSpec
@@ -134,8 +133,7 @@ class _Crew:
     """The worker processes."""
 
     def __init__(self, task: Task, workers: int) -> None:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(list(PRELOAD))
+        context = fork_server()
         self._running: dict[ForkServerProcess, Connection] = {}
         self._error: HarnessError | None = None
         self._killed = 0
