@@ -94,16 +94,6 @@ def make_spec(
     hardware: Hardware,
 ) -> TrialSpec:
     """Describe the trial of seed 0 on this machine, with the sources as they are now."""
-    from harness.models import MODELS  # noqa: PLC0415 - loads torch, which reports do without
-
-    entry = MODELS.get(model.name)
-    sources = {feature.name: FEATURES.get(feature.name).source_key() for feature in arm}
-    sources[f"model:{model.name}"] = entry.source_key
-    read = {f"model:{model.name}": entry.make, **{one.name: type(one) for one in arm}}
-    imported = {f"{name}, imports": _imported_key(source) for name, source in read.items()}
-    sources |= {name: key for name, key in imported.items() if key}
-    inputs = {f"inputs:{feature.name}": feature.inputs_key() for feature in arm}
-    sources |= {name: key for name, key in inputs.items() if key}
     return TrialSpec(
         data=data,
         data_name=data_name,
@@ -115,10 +105,27 @@ def make_spec(
         device=hardware.device,
         hardware=hardware.kind,
         threads=hardware.threads,
-        sources=sources,
+        sources=source_keys(model, arm),
         engine=engine_key(),
         versions={name: hardware.versions[name] for name in KEY_PACKAGES},
     )
+
+
+def source_keys(model: Selection, arm: tuple[Feature, ...]) -> dict[str, str]:
+    """Hashes of all beside the engine that decides how a run ends, as it is now.
+
+    Each feature's file and the model's, what these import from their projects, and the content of
+    the files that a feature reads.
+    """
+    from harness.models import MODELS  # noqa: PLC0415 - loads torch, which reports do without
+
+    entry = MODELS.get(model.name)
+    sources = {feature.name: FEATURES.get(feature.name).source_key() for feature in arm}
+    sources[f"model:{model.name}"] = entry.source_key
+    read = {f"model:{model.name}": entry.make, **{one.name: type(one) for one in arm}}
+    imported = {f"{name}, imports": _imported_key(source) for name, source in read.items()}
+    inputs = {f"inputs:{feature.name}": feature.inputs_key() for feature in arm}
+    return sources | {name: key for name, key in (imported | inputs).items() if key}
 
 
 @cache

@@ -15,9 +15,8 @@ from optuna.storages import fail_stale_trials
 from optuna.trial import TrialState
 
 from harness.errors import NotMeasuredError, UsageError
-from harness.feature import FEATURES
 from harness.hashing import content_key
-from harness.models import MODELS
+from harness.matrix.spec import source_keys
 from harness.training.configuration import configuration, differences
 from harness.tuning.knobs import Space, bind
 from harness.tuning.objective import Objective
@@ -225,15 +224,13 @@ def question(
     search: Search, spec: FitSpec, space: Space, within: NDArray[np.int64] | None
 ) -> dict[str, Any]:
     """What a study searches, as plain values: trials of the same question can be compared."""
-    sources = {one.name: FEATURES.get(one.name).source_key() for one in spec.arm}
-    sources[f"model:{spec.model.name}"] = MODELS.get(spec.model.name).source_key
     return {
         **configuration(spec),
         "space": str(space),
         "repeats": search.repeats,
         "pruner": search.pruner.value,
         "within": None if within is None else content_key(within.tolist()),
-        "sources": sources,
+        "sources": source_keys(spec.model, spec.arm),
         "code": Search.source_key(),
     }
 
