@@ -104,8 +104,9 @@ class TensorBoard(Feature):
     def _open(self, run: Run) -> SummaryWriter | None:
         if self._writer is None and run.folder is not None:
             # Hides what an interrupted process wrote after its last checkpoint. Steps and epochs
-            # share one count there, so it is left out where steps are written.
-            again = None if self.every_steps else run.epoch
+            # share one count there, so it is left out where steps are written; and from epoch 0
+            # on it would hide the final metrics, which stand at step 0 of a file of their own.
+            again = None if self.every_steps else run.epoch or None
             self._writer = SummaryWriter(str(run.folder / "tensorboard"), purge_step=again)
             self._writer.add_text("run/card", card(run), run.epoch)
         return self._writer
@@ -224,8 +225,8 @@ def final_metrics(result: FitResult) -> dict[str, float]:
 
 def hyper_parameters(configuration: dict[str, Any]) -> dict[str, bool | int | float | str]:
     """Flatten a configuration to what TensorBoard takes as hyper-parameters."""
-    flat = {key: configuration[key] for key in ("model", "seed", "data_name")}
-    flat["arm"] = "+".join(configuration["arm"])
+    flat = {"model": configuration["model"], "arm": "+".join(configuration["arm"])}
+    flat |= {"seed": configuration["seed"], "data_name": configuration["data_name"]}
     flat |= {f"model_values.{key}": value for key, value in configuration["model_values"].items()}
     flat |= {f"settings.{key}": value for key, value in configuration["settings"].items()}
     return {key: value if isinstance(value, PLAIN) else str(value) for key, value in flat.items()}

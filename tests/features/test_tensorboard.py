@@ -11,6 +11,7 @@ from PIL import Image
 from pydantic import PrivateAttr
 from sklearn.metrics import confusion_matrix, precision_score, recall_score
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.util import tensor_util
 
 from features import tensorboard
@@ -218,6 +219,14 @@ def test_a_card_says_what_the_run_is_and_how_it_ended(written):
 def test_notes_and_collapses_are_in_the_result(make_spec, tmp_path):
     fit(make_spec("tensorboard+grad_accumulation", model="gin", folder=tmp_path))
     assert "BatchNorm" in text(read(tmp_path), "run/result/text_summary")[0]
+
+
+def test_a_run_from_its_first_epoch_hides_nothing(written, tmp_path):
+    """TensorBoard drops what it read before a restart, and which file it reads first is luck."""
+    files = list((tmp_path / "tensorboard").iterdir())
+    assert len(files) == 2  # hyper-parameters have one of their own
+    events = [event for file in files for event in EventFileLoader(str(file)).Load()]
+    assert not any(event.HasField("session_log") for event in events)
 
 
 def test_step_losses_are_written_where_they_are_asked_for(make_spec, tmp_path):
