@@ -40,9 +40,9 @@ class AMP(Feature):
     256 terms (bf16) or 2048 (fp16), as PyG's own layers do.
 
     When it hurts: on a CPU or GPU without native low precision it is emulated and slower. Even
-    with it, models 64 wide took 0.95 (GIN) to 1.27 (GCN) times the CPU time in bf16 on an AMD EPYC
-    with AVX-512 BF16, and some 400 MB more: oneDNN keeps compiled products for every shape of
-    batch. ``ONEDNN_PRIMITIVE_CACHE_CAPACITY=16`` in the environment kept GCN to 230 MB more.
+    with it, models 64 wide took 0.9 (GIN) to 1.3 (GCN) times the CPU time in bf16 on an AMD EPYC
+    with AVX-512 BF16, and some 400 MB more. A part of that are compiled products that oneDNN keeps
+    for every shape: ``ONEDNN_PRIMITIVE_CACHE_CAPACITY=16`` in the environment left GCN 230 MB.
 
     Known limitations: models of other packages sum in what their layers are given. fp16 ends at
     65504: GIN overflows where a graph that it never saw has a node of some thousand neighbours;
