@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import os
 import statistics
-import subprocess
-import sys
 import time
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from tabulate import tabulate
 
-from benchmarks.arms import ROOT
 from benchmarks.memory import status
+from benchmarks.own_process import answer, ask
 from harness.graphs.dataset import open_folder
 from harness.graphs.splits import split_by_seed
 from harness.matrix.worker import prepare
 from harness.result import FitSpec
 from harness.selection import parse_single
-from harness.settings import TrainingSettings
 from harness.training.fit import FitSession
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from harness.settings import TrainingSettings
 
 _MIB = 1 << 20
 
@@ -78,13 +75,7 @@ def in_own_process(folder: Path, model: str, settings: TrainingSettings) -> Visi
     Raises:
         subprocess.CalledProcessError: if it ends with an error.
     """
-    words = [str(folder), model, settings.model_dump_json()]
-    done = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-m", "benchmarks.budgets", *words],
-        stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    return Visit(**json.loads(done.stdout.splitlines()[-1]))
+    return Visit(**ask("benchmarks.budgets", folder, model, settings))
 
 
 def budget_table(found: Mapping[str, Sequence[Visit]]) -> str:
@@ -107,5 +98,4 @@ def budget_table(found: Mapping[str, Sequence[Visit]]) -> str:
 
 
 if __name__ == "__main__":
-    seen = visit(Path(sys.argv[1]), sys.argv[2], TrainingSettings.model_validate_json(sys.argv[3]))
-    print(json.dumps(asdict(seen)))  # noqa: T201 - the answer to the process that asked
+    answer(visit)

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import gc
-import json
-import os
-import subprocess
-import sys
 import time
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from benchmarks.arms import ROOT
 from benchmarks.memory import sampled, status
+from benchmarks.own_process import answer, ask
 from harness.graphs.dataset import open_folder
 from harness.graphs.splits import split_by_seed
 from harness.matrix.worker import prepare
 from harness.result import FitSpec
 from harness.selection import parse_single
-from harness.settings import TrainingSettings
 from harness.training.fit import FitSession
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
+
+    from harness.settings import TrainingSettings
 
 _WARM_UP = 256  # graphs that compile every loop before anything is measured
 _MIB = 1 << 20
@@ -101,13 +98,7 @@ def in_own_process(folder: Path, model: str, settings: TrainingSettings) -> Scal
     Raises:
         subprocess.CalledProcessError: if it ends with an error.
     """
-    words = [str(folder), model, settings.model_dump_json()]
-    done = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-m", "benchmarks.scale", *words],
-        stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    return Scale(**json.loads(done.stdout.splitlines()[-1]))
+    return Scale(**ask("benchmarks.scale", folder, model, settings))
 
 
 def scale_table(found: Sequence[Scale]) -> str:
@@ -129,7 +120,4 @@ def scale_table(found: Sequence[Scale]) -> str:
 
 
 if __name__ == "__main__":
-    measured = train_epoch(
-        Path(sys.argv[1]), sys.argv[2], TrainingSettings.model_validate_json(sys.argv[3])
-    )
-    print(json.dumps(asdict(measured)))  # noqa: T201 - the answer to the process that asked
+    answer(train_epoch)
