@@ -56,7 +56,7 @@ def train(
     from harness.graphs.splits import split_by_seed  # noqa: PLC0415
     from harness.hardware import available_cores  # noqa: PLC0415
     from harness.matrix.auto_size import resolve  # noqa: PLC0415
-    from harness.matrix.plan import baseline_of  # noqa: PLC0415
+    from harness.matrix.shapes import baseline_of  # noqa: PLC0415
     from harness.process import set_up  # noqa: PLC0415
     from harness.result import FitSpec  # noqa: PLC0415
     from harness.training.fit import fit  # noqa: PLC0415

@@ -133,7 +133,7 @@ def _task(
     """What the workers are given; the data are built first where they are not there yet."""
     from harness.hardware import describe  # noqa: PLC0415 - takes seconds: keep --help quick
     from harness.matrix.ablation import load_stored  # noqa: PLC0415
-    from harness.matrix.plan import baseline_of  # noqa: PLC0415
+    from harness.matrix.shapes import baseline_of  # noqa: PLC0415
     from harness.tuning.space import parse_space  # noqa: PLC0415
     from harness.tuning.workers import Task  # noqa: PLC0415
 

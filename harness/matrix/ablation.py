@@ -18,18 +18,11 @@ from harness.matrix.campaign import Campaign
 from harness.matrix.judge import Judge
 from harness.matrix.local import LocalExecutor
 from harness.matrix.overrides import read_overrides
-from harness.matrix.plan import (
-    PLAN_FILE,
-    DataSet,
-    Plan,
-    Question,
-    baseline_of,
-    candidates_of,
-    make_plan,
-)
+from harness.matrix.plan import Question, make_plan
+from harness.matrix.planned import PLAN_FILE, DataSet, Plan
 from harness.matrix.references import measure_references
 from harness.matrix.results import Results
-from harness.matrix.shapes import Shape, make_matrix
+from harness.matrix.shapes import Shape, baseline_of, candidates_of, make_matrix
 from harness.matrix.store import Store
 from harness.matrix.stored import given_up
 from harness.models.registry import model_values

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from harness.matrix.events import Event
     from harness.matrix.judge import CellState, Judge, Progress
     from harness.matrix.local import LocalExecutor
-    from harness.matrix.plan import PlannedCell, PlannedFeature
+    from harness.matrix.planned import PlannedCell, PlannedFeature
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from harness.gates.verdict import FeatureVerdict
     from harness.matrix.local import Outcome
-    from harness.matrix.plan import PlannedCell, PlannedFeature
+    from harness.matrix.planned import PlannedCell, PlannedFeature
     from harness.matrix.spec import TrialSpec
 
 

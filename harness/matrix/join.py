@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.errors import StoreError
-from harness.matrix.plan import Plan, PlannedCell, Source
+from harness.matrix.planned import Plan, PlannedCell, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -15,7 +15,6 @@ from harness.gates.time import judge_time, log_ratios
 from harness.gates.verdict import FeatureVerdict, judge_feature
 from harness.gates.words import Verdict
 from harness.matrix.blocks import memory_ratios, one_off_cost, to_block
-from harness.matrix.results import Results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,10 +23,9 @@ if TYPE_CHECKING:
     from harness.gates.f1 import Pair
     from harness.gates.f1_gate import F1Result
     from harness.gates.words import GateResult
-    from harness.matrix.plan import Plan, PlannedCell, PlannedFeature
+    from harness.matrix.planned import Plan, PlannedCell, PlannedFeature
+    from harness.matrix.results import Results
     from harness.matrix.store import Failure, Store
-
-__all__ = ["CellState", "Judge", "Progress", "Results"]
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from harness.graphs import catalog
 from harness.graphs.dataset import open_folder
 from harness.matrix.inside import Inside
 from harness.matrix.join import join_plans
-from harness.matrix.plan import PLAN_FILE
+from harness.matrix.planned import PLAN_FILE
 from harness.matrix.received import (
     read_blocks,
     read_failure,
@@ -46,7 +46,7 @@ from harness.matrix.store import RESULT
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from harness.matrix.plan import Plan
+    from harness.matrix.planned import Plan
 
 
 @dataclass(frozen=True)

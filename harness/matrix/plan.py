@@ -11,21 +11,14 @@ from harness.gates.complexity import USUAL, Budget
 from harness.matrix.measures import measure
 from harness.matrix.overrides import override_of
 from harness.matrix.planned import (
-    PLAN_FILE,
     DataSet,
     Plan,
     PlannedCell,
     PlannedFeature,
-    Source,
     timing_key,
 )
 from harness.matrix.shapes import (
-    BASELINES,
-    PHASE_1,
     Shape,
-    arms_of,
-    baseline_of,
-    candidates_of,
     make_matrix,
 )
 from harness.matrix.spec import TrialSpec, make_spec
@@ -43,12 +36,6 @@ if TYPE_CHECKING:
     from harness.matrix.shapes import Comparison
     from harness.selection import Selection
     from harness.settings import TrainingSettings
-
-__all__ = [
-    "BASELINES", "FIRST_SEARCH_SEED", "PHASE_1", "PLAN_FILE", "SPARE_SEEDS", "DataSet", "Plan",
-    "PlannedCell", "PlannedFeature", "Question", "Shape", "Source", "arms_of", "baseline_of",
-    "candidates_of", "make_plan", "timing_key",
-]  # fmt: skip
 
 SPARE_SEEDS = 10
 FIRST_SEARCH_SEED = 1_000_000

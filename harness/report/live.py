@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from harness.gates.cell import Cell
     from harness.matrix.events import Event
-    from harness.matrix.plan import Plan
+    from harness.matrix.planned import Plan
 
 _EXPECTED_PAIRS = 6
 

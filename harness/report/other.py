@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harness.gates.sequential import Decision
     from harness.gates.verdict import FeatureVerdict
     from harness.matrix.judge import Judge, Progress
-    from harness.matrix.plan import PlannedFeature
+    from harness.matrix.planned import PlannedFeature
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from harness.gates.verdict import FeatureVerdict
     from harness.hardware import Hardware
     from harness.matrix.judge import Judge, Progress
-    from harness.matrix.plan import Plan, PlannedFeature
+    from harness.matrix.planned import Plan, PlannedFeature
     from harness.matrix.store import TrialResult
 
 FIXED_DESIGN = 10

@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from harness.config import RunConfig
-from harness.matrix.plan import PHASE_1
+from harness.matrix.shapes import PHASE_1
 from harness.selection import parse
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from harness.graphs.dataset import save
 from harness.hardware import describe
 from harness.matrix.blocks import TimingSettings
 from harness.matrix.judge import Judge
-from harness.matrix.plan import DataSet, Question, baseline_of, candidates_of, make_plan
+from harness.matrix.plan import Question, make_plan
+from harness.matrix.planned import DataSet
 from harness.matrix.results import Results
-from harness.matrix.shapes import Shape
+from harness.matrix.shapes import Shape, baseline_of, candidates_of
 from harness.matrix.store import GateScores, Store, TrialResult, gate_digest
 from harness.metrics import Confusion
 from harness.registry import import_plugin

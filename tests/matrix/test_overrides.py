@@ -8,7 +8,7 @@ from harness.config import Override
 from harness.errors import UsageError
 from harness.feature import make_arm
 from harness.matrix.overrides import override_of, read_overrides
-from harness.matrix.plan import Plan
+from harness.matrix.planned import Plan
 from harness.selection import parse
 
 ONE, TWO = Override(margin=0.01), Override(lines=200)

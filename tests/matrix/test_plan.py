@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import SlotConflictError, UsageError
-from harness.matrix.plan import arms_of, baseline_of, candidates_of
-from harness.matrix.shapes import left_out_of
+from harness.matrix.shapes import arms_of, baseline_of, candidates_of, left_out_of
 from harness.selection import parse
 
 

@@ -11,7 +11,7 @@ from harness.graphs.splits import split_by_seed
 from harness.hardware import describe
 from harness.matrix.blocks import TimingSettings
 from harness.matrix.judge import CellState, Progress
-from harness.matrix.plan import DataSet, Plan, PlannedCell, PlannedFeature
+from harness.matrix.planned import DataSet, Plan, PlannedCell, PlannedFeature
 from harness.report.summary import FeatureSummary, Figures, Summary
 from harness.testing import planted_graphs
 

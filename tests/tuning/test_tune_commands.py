@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from harness.config import RunConfig, load_config
-from harness.matrix.plan import arms_of, baseline_of, candidates_of
+from harness.matrix.shapes import arms_of, baseline_of, candidates_of
 from harness.selection import parse_single
 from harness.tuning.commands import run_command, train_command
 from harness.tuning.knobs import bind
