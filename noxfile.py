@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nox
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 nox.needs_version = ">=2024.10"
 nox.options.sessions = ["tests", "lint", "typecheck"]
@@ -31,18 +37,48 @@ def install(session: nox.Session, *groups: str) -> None:
     session.install("-e", ".", *(one for name in groups for one in group(name)), *PINNED)
 
 
+def s3_server(session: nox.Session) -> dict[str, str]:
+    """Install the S3 server of the tests beside the session, and say where it is."""
+    folder = Path(session.virtualenv.location).absolute().with_name("s3-server")
+    if not (folder / "bin" / "moto_server").exists():
+        session.run("python", "-m", "venv", str(folder))
+        pip = str(folder / "bin" / "pip")
+        session.run(pip, "install", "-q", "-r", "tests/sharing/moto.txt", external=True)
+    return {"ABLATION_MOTO_SERVER": str(folder / "bin" / "moto_server")}
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the fast tests on every core."""
     install(session, "test")
-    session.run("pytest", "-n", "auto", *session.posargs, env=ONE_THREAD)
+    session.run("pytest", "-n", "auto", *session.posargs, env=ONE_THREAD | s3_server(session))
 
 
 @nox.session
 def slow(session: nox.Session) -> None:
     """Run the tests that take minutes."""
     install(session, "test")
-    session.run("pytest", "-n", "auto", "-m", "slow", *session.posargs, env=ONE_THREAD)
+    environment = ONE_THREAD | s3_server(session)
+    session.run("pytest", "-n", "auto", "-m", "slow", *session.posargs, env=environment)
+
+
+@nox.session
+def smoke(session: nox.Session) -> None:
+    """Train every feature on every model: 64 graphs for 10 epochs, the default data for 3."""
+    install(session, "test")
+    words = ("pytest", "-n", "auto", *session.posargs)
+    session.run(*words, "tests/testing", "-k", "trains_on_every_model", env=ONE_THREAD)
+    session.run(*words, "-m", "slow", "tests/smoke", env=ONE_THREAD)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Break campaigns in every way and compare to the bit: half an hour, meant for the night.
+
+    ``nox -s faults -- ARGS`` passes ARGS to ``python -m tests.faults``, such as --kills 20.
+    """
+    install(session, "test")
+    session.run("python", "-m", "tests.faults", *session.posargs, env=ONE_THREAD)
 
 
 @nox.session
@@ -62,6 +98,13 @@ def typecheck(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation's site into site/; a link that leads nowhere is an error."""
+    session.install(*group("docs"), *PINNED)
+    session.run("zensical", "build", "--strict", "--clean", *session.posargs)
+
+
+@nox.session
 def ablation(session: nox.Session) -> None:
     """Judge features: ``nox -s ablation -- ARGS`` passes ARGS to ``ablate run``."""
     install(session)
@@ -73,6 +116,19 @@ def gate(session: nox.Session) -> None:
     """Judge what a change concerns: ``nox -s gate -- ARGS`` passes ARGS to ``ablate gate``."""
     install(session)
     session.run("ablate", "gate", *session.posargs)
+
+
+@nox.session
+def calibrate(session: nox.Session) -> None:
+    """Put known answers to the gates, in full: real runs, 2,000 simulated gates, 200 real ones.
+
+    ``nox -s calibrate -- ARGS`` passes ARGS to ``ablate calibrate`` instead.
+    """
+    install(session, "test")
+    words = session.posargs or ("--simulate", "2000", "--gates", "200")
+    session.run("ablate", "calibrate", *words)
+    if not session.posargs:
+        session.run("pytest", "-m", "slow", "tests/gates", env=ONE_THREAD)
 
 
 @nox.session
@@ -96,3 +152,60 @@ def benchmark(session: nox.Session) -> None:
         words = []
     options = [word for word in words if word != "--ratios"]
     session.run("python", "-m", "benchmarks", "ratios", *options, env=ONE_THREAD)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Feed damaged files to every reader for half an hour; for nightly runs.
+
+    ``nox -s fuzz -- ARGS`` passes ARGS to ``python -m tests.fuzz``, such as --target packed;
+    --guided installs atheris, which has no wheels for every system.
+    """
+    words = session.posargs or ("--minutes", "30")
+    install(session, "test", *(["fuzz"] if "--guided" in words else []))
+    session.run("python", "-m", "tests.fuzz", *words, env=ONE_THREAD)
+
+
+def lower_bounds(requirements: Iterable[str], pins: Iterable[str]) -> list[str]:
+    """The lowest version of each requirement, as pins.
+
+    Args:
+        requirements: as pyproject.toml gives them, each with one ``>=``.
+        pins: ``name==version`` that are taken as they are.
+
+    Raises:
+        ValueError: if a requirement has no lower bound.
+    """
+    taken = {canonicalize_name(pin.partition("==")[0]): pin for pin in pins}
+    found = []
+    for text in requirements:
+        requirement = Requirement(text)
+        name = canonicalize_name(requirement.name)
+        bounds = [one.version for one in requirement.specifier if one.operator == ">="]
+        if name not in taken and len(bounds) != 1:
+            raise ValueError(f"{text} names no lowest version")
+        found.append(taken.get(name) or f"{name}=={bounds[0]}")
+    return found
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """Run the fast tests with each dependency at the lowest version that pyproject.toml allows.
+
+    torch stays at the version that is tested: its builds are large, and its lower bound is a
+    release whose wheels come with CUDA. What dependencies bring themselves is as new as it can be.
+    """
+    pins = Path("constraints.txt").read_text("utf-8").splitlines()
+    torch = next(pin for pin in pins if pin.startswith("torch=="))
+    project = nox.project.load_toml("pyproject.toml")["project"]
+    ours = lower_bounds(
+        [*project["dependencies"], *project["optional-dependencies"]["hpo"]], [torch]
+    )
+    names = {canonicalize_name(pin.partition("==")[0]) for pin in ours}
+    tools = {canonicalize_name(Requirement(text).name) for text in group("test")} - names
+    kept = [pin for pin in pins if canonicalize_name(pin.partition("==")[0]) in tools]
+    bounds = Path(session.create_tmp()) / "lowest.txt"
+    bounds.write_text("\n".join([*ours, *kept]), "utf-8")
+    session.install(torch, "-c", str(bounds))
+    session.install("-e", ".", *group("test"), "-c", str(bounds))
+    session.run("pytest", "-n", "auto", *session.posargs, env=ONE_THREAD)

@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: ratios, phases, budgets, scale, concurrency."""
+"""``python -m benchmarks``: ratios, phases, budgets, scale, concurrency, schedule."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from benchmarks.cells import Cell, Precision, part_of
 from benchmarks.engine import show_budgets, show_concurrency, show_scale, stored
 from benchmarks.phases import operators, phase_table, phases_of
 from benchmarks.ratios import ENGINE, Row, measure, table, to_json
+from benchmarks.schedule import show_schedule
 from harness.errors import HarnessError
 from harness.files import write_json
 from harness.graphs.catalog import load
@@ -36,6 +37,7 @@ app = typer.Typer(
 app.command("budgets")(show_budgets)
 app.command("scale")(show_scale)
 app.command("concurrency")(show_concurrency)
+app.command("schedule")(show_schedule)
 
 Models = Annotated[str, typer.Option(help="names of built-in models, joined by commas")]
 Hidden = Annotated[str, typer.Option(help="widths, joined by commas")]

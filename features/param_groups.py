@@ -23,7 +23,7 @@ LOOKED_AT = 4
 MOST_BYTES = 4 << 30
 _UNREADABLE = (
     OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError,
-    pickle.UnpicklingError,
+    ArithmeticError, AssertionError, MemoryError, pickle.UnpicklingError,
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr
 from tabulate import tabulate
 from torch.utils.tensorboard import SummaryWriter
 
-from harness import Claim, Feature, register
+from harness import Claim, Feature, register, scalars_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,7 +84,7 @@ class TensorBoard(Feature):
             return
         record = run.history[-1]
         rates = {f"learning_rate/{each['name']}": each["lr"] for each in run.optimizer.param_groups}
-        for tag, value in (scalars(record) | rates | self._mean_norms(run)).items():
+        for tag, value in (scalars_of(record) | rates | self._mean_norms(run)).items():
             self._writer.add_scalar(tag, value, record.epoch)
         if run.scores is not None and np.isfinite(run.scores.probability).all():
             write_predictions(self._writer, run.scores, record)
@@ -188,26 +188,6 @@ def outcome(result: FitResult) -> str:
     ended = [] if result.collapse is None else [f"**collapsed** {result.collapse.detail}"]
     chosen = f"epoch {result.best_epoch} chosen on select, threshold {result.threshold:.3f}"
     return "\n\n".join([*ended, chosen, *result.notes])
-
-
-def scalars(record: EpochRecord) -> dict[str, float]:
-    """The tags of an epoch and their values."""
-    return {
-        "loss/train": record.train_loss,
-        "loss/select": record.select_loss,
-        "select/f1": record.f1,
-        "select/precision": record.precision,
-        "select/recall": record.recall,
-        "select/balanced_accuracy": record.balanced_accuracy,
-        "select/auc": record.auc,
-        "select/threshold": record.threshold,
-        "gradient/norm": record.gradient_norm,
-        "gradient/clipped_steps": record.clipped_steps,
-        "predictions/safe": record.predicted_safe,
-        "predictions/vulnerable": record.predicted_vulnerable,
-        "seconds/train": record.train_seconds,
-        "seconds/evaluation": record.evaluation_seconds,
-    }
 
 
 def final_metrics(result: FitResult) -> dict[str, float]:

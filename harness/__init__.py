@@ -17,23 +17,34 @@ if TYPE_CHECKING:
     from harness.graphs.sources import Source, register_source
     from harness.graphs.splits import Split, split_by_seed
     from harness.hashing import content_key
-    from harness.models import DataShape, ModelParts, make_model, parts_of, register_model
+    from harness.models import (
+        DataShape,
+        ModelParts,
+        call_model,
+        make_model,
+        parts_of,
+        register_model,
+    )  # fmt: skip
     from harness.models.registry import model_values
+    from harness.report.frames import load
     from harness.result import EpochRecord, FitResult, FitSpec, Scores
-    from harness.run import ParameterGroup, Run, Schedule
+    from harness.run import DataParallel, ParameterGroup, Run, Schedule
     from harness.selection import Selection, parse_single, split_list
     from harness.settings import TrainingSettings
     from harness.training.collapse import judge_gate
     from harness.training.evaluate import select_metrics
     from harness.training.fit import fit
+    from harness.training.history import scalars_of
     from harness.training.lr_range import Suggestion, run_range_test, suggest
     from harness.training.parallel import fit_each
+    from harness.training.ranks import fit_in_ranks
     from harness.training.schedules import PerEpoch, PerStep
     from harness.tuning.search import Search
 
 _HOME = {
     "Claim": "feature",
     "DataError": "errors",
+    "DataParallel": "run",
     "DataShape": "models",
     "EpochRecord": "result",
     "Feature": "feature",
@@ -56,10 +67,13 @@ _HOME = {
     "Suggestion": "training.lr_range",
     "TrainingSettings": "settings",
     "UsageError": "errors",
+    "call_model": "models",
     "content_key": "hashing",
     "fit": "training.fit",
     "fit_each": "training.parallel",
+    "fit_in_ranks": "training.ranks",
     "judge_gate": "training.collapse",
+    "load": "report.frames",
     "make_arm": "feature",
     "make_model": "models",
     "model_values": "models.registry",
@@ -70,6 +84,7 @@ _HOME = {
     "register_model": "models",
     "register_source": "graphs.sources",
     "run_range_test": "training.lr_range",
+    "scalars_of": "training.history",
     "select_metrics": "training.evaluate",
     "split_by_seed": "graphs.splits",
     "split_list": "selection",
@@ -78,13 +93,13 @@ _HOME = {
 }
 
 __all__ = [
-    "Claim", "DataError", "DataShape", "EpochRecord", "Feature", "FitResult", "FitSpec",
-    "GraphBatch", "HarnessError", "ModelParts", "PackedGraphs", "ParameterGroup", "PerEpoch",
-    "PerStep", "Run", "Schedule", "Scores", "Search", "Selection", "Source", "Split", "Suggestion",
-    "TrainingSettings", "UsageError", "content_key", "fit", "fit_each", "judge_gate", "make_arm",
-    "make_model", "model_values", "parse_single", "parts_of", "read_json", "register",
-    "register_model", "register_source", "run_range_test", "select_metrics", "split_by_seed",
-    "split_list", "suggest", "write_json",
+    "Claim", "DataError", "DataParallel", "DataShape", "EpochRecord", "Feature", "FitResult",
+    "FitSpec", "GraphBatch", "HarnessError", "ModelParts", "PackedGraphs", "ParameterGroup",
+    "PerEpoch", "PerStep", "Run", "Schedule", "Scores", "Search", "Selection", "Source", "Split",
+    "Suggestion", "TrainingSettings", "UsageError", "call_model", "content_key", "fit", "fit_each",
+    "fit_in_ranks", "judge_gate", "load", "make_arm", "make_model", "model_values", "parse_single",
+    "parts_of", "read_json", "register", "register_model", "register_source", "run_range_test",
+    "scalars_of", "select_metrics", "split_by_seed", "split_list", "suggest", "write_json",
 ]  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
+from reprlib import Repr
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 FILE_NAME = "ablation.toml"
 PREFIX = "ABLATION_"
+MAX_BYTES, MAX_LINE = 256 << 10, 4096
+"""Of a file and of a line in it: what a parser takes for a line grows with its square."""
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 200
 AUTO = 0
 """Batch size of ``--batch-size auto``, until a number is chosen."""
 
@@ -89,13 +94,15 @@ def _auto_is_zero(value: Any) -> Any:
 class RunConfig(BaseSettings):
     """Values of ``ablate run`` and of the commands beside it; the fields are the flags."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, allow_inf_nan=False
+    )
 
     data: str = Field("inverted_guard", description="data sets: selections or paths, by commas")
     features: str = Field(
         "all",
-        description="features to judge, by commas; all: each by itself that trains once in a run, "
-        "with the shape drop-one each of the baseline's",
+        description="features to judge, by commas; all: each by itself that trains once and in one "
+        "process in a run, with the shape drop-one each of the baseline's",
     )
     models: str = Field("gcn,sage,gat", description="models, by commas")
     baseline: str = Field("phase1", description="phase1, plain, or features joined by +")
@@ -115,6 +122,10 @@ class RunConfig(BaseSettings):
     all_gates: bool = Field(False, description="measure every gate even where one has failed")  # noqa: FBT003
     plugins: str = Field("", description="Python files that register features, by commas")
     out: Path = Field(Path(".ablation/results"), description="folder of results and report")
+    share: str = Field(
+        "",
+        description="URL below which several machines share results: s3://, gs://, az://, file://",
+    )
     data_root: Path = Field(Path(".ablation/data"), description="folder of packed data sets")
 
     epochs: int | None = Field(None, ge=1, le=100_000, description="epochs of a trial")
@@ -200,11 +211,11 @@ def load_config(flags: Mapping[str, Any], file: Path | None = None) -> RunConfig
         name, what, value = first_problem(error)
         unknown = error.errors()[0]["type"] == "extra_forbidden"
         raise UsageError(
-            f"there is no setting '{name}'" if unknown else f"{what} (it is {value!r})",
+            f"there is no setting '{name}'" if unknown else f"{what} (it is {_SHORT.repr(value)})",
             where=_origin(name, given, environment, path),
             mend=_help(name),
         ) from error
-    except SettingsError as error:
+    except (SettingsError, RecursionError) as error:
         tables = sorted(PREFIX + name.upper() for name in environment.intersection(TABLES))
         raise UsageError(
             f"no table in JSON: {error}",
@@ -219,9 +230,18 @@ def _read(path: Path, *, wanted: bool) -> dict[str, Any]:
             raise UsageError("no such file", where=f"--config {path}", mend="give a TOML file")
         return {}
     try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES or max(map(len, content.splitlines()), default=0) > MAX_LINE:
+            raise ValueError(  # noqa: TRY301 - said as everything else that is wrong with it
+                f"larger than {MAX_BYTES >> 10} KiB, or a line is longer than {MAX_LINE}"
+            )
         return dict(TomlConfigSettingsSource(RunConfig, path)())
-    except (OSError, ValueError) as error:
-        raise UsageError(f"cannot be read as TOML: {error}", where=str(path)) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(
+            f"cannot be read as TOML: {error}",
+            where=str(path), mend="each line is a flag without its dashes, such as seeds = 10",
+        ) from error  # fmt: skip
 
 
 def _origin(name: str, given: Mapping[str, Any], environment: set[str], path: Path) -> str:

@@ -6,13 +6,14 @@ prints it without a traceback.
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from pydantic import ValidationError
 
 
 class ExitCode(IntEnum):
@@ -83,6 +84,35 @@ class NotMeasuredError(HarnessError):
     """Nothing could be measured: a crash, no data, no such hardware."""
 
     exit_code = ExitCode.NOT_MEASURED
+
+
+_HINTS = {
+    errno.ENOSPC: "make room and run the same command to go on",
+    errno.EDQUOT: "make room and run the same command to go on",
+    errno.EACCES: "give a place that may be read and written",
+    errno.EPERM: "give a place that may be read and written",
+    errno.EROFS: "give a place that can be written",
+    errno.EEXIST: "give a place where no file is in the way",
+    errno.ENOTDIR: "give a place where no file is in the way",
+    errno.EISDIR: "give the path of a file, not of a folder",
+    errno.ENOENT: "give a path that is there",
+    errno.ENAMETOOLONG: "give a shorter path",
+}
+
+
+def describe_os_error(error: OSError) -> HarnessError:
+    """What the system refused, at which path, and what to do about it."""
+    where = None if error.filename is None else str(error.filename)
+    mend = None if error.errno is None else _HINTS.get(error.errno)
+    return HarnessError(error.strerror or str(error), where=where, mend=mend)
+
+
+def sentence_of(error: ValueError) -> str:
+    """What is wrong with a value: of a validation its first field and problem, else all it says."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    field, what, _ = first_problem(error)
+    return f"field '{field}': {what}"
 
 
 def first_problem(error: ValidationError) -> tuple[str, str, Any]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from harness.result import FitResult, FitSpec
-    from harness.run import ParameterGroup, Run, Schedule
+    from harness.run import DataParallel, ParameterGroup, Run, Schedule
 
 
 class Claim(StrEnum):
@@ -48,7 +48,7 @@ class Claim(StrEnum):
 
 SLOTS = (
     "parameter_groups", "optimizer", "learning_rate", "scheduler", "sampler", "class_weights",
-    "criterion", "grad_scaler", "accumulation_window", "evaluation_model",
+    "criterion", "grad_scaler", "accumulation_window", "evaluation_model", "data_parallel",
 )  # fmt: skip
 WRAPS = ("around_forward", "around_fit")
 EVENTS = (
@@ -123,6 +123,10 @@ class Feature(BaseModel):
 
     def evaluation_model(self, run: Run) -> nn.Module:
         """The model to evaluate, of the same state_dict as ``run.model``; asked each epoch."""
+        raise NotImplementedError
+
+    def data_parallel(self, run: Run) -> DataParallel | None:
+        """Make what this process shares the run by; None where it has the run to itself."""
         raise NotImplementedError
 
     # Wraps ---------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError
@@ -32,8 +32,12 @@ def write_whole(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):
+            draft.unlink()
+        # A full disk names no file, and a read-only one the draft, of which nobody knows.
+        if isinstance(error, OSError) and error.filename in (None, str(draft)):
+            error.filename = str(path)
         raise
 
 

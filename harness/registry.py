@@ -10,6 +10,7 @@ import difflib
 import hashlib
 import importlib.util
 import sys
+import traceback
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -81,6 +82,10 @@ class Registry(Generic[T]):
             )
         return self._entries[name]
 
+    def known(self, name: str) -> T | None:
+        """An entry that is registered already; None if none is, as nothing is imported for it."""
+        return self._entries.get(name)
+
     def names(self) -> list[str]:
         """All names, sorted."""
         self.load()
@@ -148,8 +153,28 @@ def import_plugin(path: Path) -> None:
     except Exception as error:
         del sys.modules[name]
         raise UsageError(
-            f"cannot be imported: {type(error).__name__}: {error}", where=str(path)
+            f"cannot be imported: {type(error).__name__}: {error}",
+            where=_place_of(error, path),
+            mend="mend that file, and give the same command again",
         ) from error
+
+
+def _place_of(error: Exception, path: Path) -> str:
+    """File and line at which importing a file went wrong."""
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return f"{path}:{error.lineno}"
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == str(path)
+    ]
+    return f"{path}:{lines[-1]}" if lines else str(path)
+
+
+def imported_plugins() -> tuple[str, ...]:
+    """Paths of the Python files that this process has imported as plugins."""
+    loaded = [(name, getattr(module, "__file__", None)) for name, module in sys.modules.items()]
+    return tuple(str(file) for name, file in loaded if name.startswith(_PLUGIN) and file)
 
 
 def import_plugins(files: Iterable[str]) -> tuple[str, ...]:

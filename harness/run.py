@@ -59,8 +59,46 @@ class Schedule(Protocol):
         """Restore from ``state_dict()``."""
 
 
+class DataParallel(Protocol):
+    """How a process takes part in a run that several processes (ranks) train together.
+
+    All ranks build the same run and take the same steps; every method but ``share`` is called by
+    all of them at the same point. The first rank alone writes.
+    """
+
+    @property
+    def rank(self) -> int:
+        """This process's number, from 0."""
+
+    @property
+    def world(self) -> int:
+        """How many processes there are."""
+
+    def forward(self, model: nn.Module) -> Callable[[GraphBatch], torch.Tensor]:
+        """Logits ``[B, C]`` for training, whose gradients become the means over ranks."""
+
+    def share(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """This rank's ``[ceil(m / world)]`` of the places ``[m]``, as many for every rank."""
+
+    def gather(self, values: torch.Tensor, count: int) -> torch.Tensor:
+        """``[count]`` values of what ``share`` took apart, put together again, on every rank."""
+
+    def mean(self, value: torch.Tensor) -> torch.Tensor:
+        """The mean of a value over ranks."""
+
+    def slowest(self, seconds: float) -> float:
+        """The most seconds of any rank."""
+
+    def settle(self, model: nn.Module) -> None:
+        """Make what ranks hold beside parameters equal, before an evaluation."""
+
+
 class Run(Protocol):
     """One training run, as its features see it."""
+
+    @property
+    def parallel(self) -> DataParallel:
+        """How this process takes part in it; one that has the run to itself is rank 0 of 1."""
 
     @property
     def model(self) -> nn.Module:

@@ -7,6 +7,7 @@ separated by commas outside brackets: ``amp,swa[start=0.5]``.
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -162,7 +163,13 @@ def _read(value: str, whole: str) -> Scalar:
     if value.lower() in words:
         return words[value.lower()]
     if _NUMBER.match(value):
-        return float(value) if set(value) & set(".eE") else int(value)
+        number = float(value) if set(value) & set(".eE") else int(value)
+        if number in (math.inf, -math.inf):
+            raise UsageError(
+                f"{value} is too large a number in the selection '{whole}'",
+                mend="give one of at most 1e308",
+            )
+        return number
     if not _PLAIN.match(value):
         raise UsageError(
             f"'{value}' cannot stand in the selection '{whole}' as it is",

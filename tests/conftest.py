@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+from dataclasses import dataclass
+
 import pytest
 import torch
 
+from harness.cli import main
 from harness.feature import make_arm
 from harness.graphs.splits import split_by_seed
 from harness.result import EpochRecord, FitSpec
@@ -17,6 +22,38 @@ from harness.testing import planted_graphs
 def _one_thread():
     """Same bits every time, and no threads that wait for each other."""
     torch.set_num_threads(1)
+
+
+@dataclass
+class Done:
+    """What a command printed."""
+
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def ablate(tmp_path, monkeypatch, capfd):
+    """Run the command in an empty folder, within this process: ``ablate("report", d, code=1)``.
+
+    ``code`` may be several, any of which will do.
+    """
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def run(*arguments, code=0):
+        monkeypatch.setattr(sys, "argv", ["ablate", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capfd.readouterr()
+        codes = code if isinstance(code, tuple) else (code,)
+        assert (ended.value.code or 0) in codes, out + err
+        assert "Traceback" not in err
+        return Done(out, err)
+
+    return run
 
 
 @pytest.fixture(scope="session")

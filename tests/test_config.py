@@ -85,6 +85,14 @@ def test_every_setting_is_described():
         ({}, None, "complexity = 3\n", "entry 'complexity'"),
         ({}, ("ABLATION_COMPLEXITY", '{"lines": -1}'), None, "ABLATION_COMPLEXITY"),
         ({}, ("ABLATION_COMPLEXITY", "lines"), None, "ABLATION_COMPLEXITY: no table in JSON"),
+        ({}, ("ABLATION_COMPLEXITY", "[" * 100_000), None, "ABLATION_COMPLEXITY: no table"),
+        ({"clip_norm": "inf"}, None, None, "--clip-norm"),
+        ({}, None, "timeout = nan\n", "ablation.toml, entry 'timeout'"),
+        ({}, None, f"seeds = {'[' * 3000}\n", "ablation.toml: cannot be read as TOML"),
+        ({}, None, f"{'a.' * 2000}a = 1\n", "ablation.toml, entry 'a'"),
+        ({}, None, f"seeds{'.a' * 100_000} = 1\n", "ablation.toml: cannot be read as TOML"),
+        ({}, None, "# a long file\n" * 30_000, "larger than 256 KiB"),
+        ({}, None, "seeds = '\xff'\n", "ablation.toml, entry 'seeds'"),
     ],
 )
 def test_an_error_says_where_the_value_came_from(

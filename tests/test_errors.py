@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import BaseModel, TypeAdapter, ValidationError, model_validator
 
-from harness.errors import first_problem
+from harness.errors import first_problem, sentence_of
 
 
 class Inner(BaseModel):
@@ -38,3 +38,10 @@ def test_field_message_and_value_of_the_first_problem(value, field, what):
     assert found == field
     assert what in message
     assert refused == ("x" if field.startswith("inner.") else value)
+
+
+def test_a_sentence_names_the_field_of_a_validation_and_is_the_message_of_all_else():
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(dict[str, list[int]]).validate_python({"a": [1, "x"]})
+    assert sentence_of(caught.value).startswith("field 'a.1': Input should be a valid integer")
+    assert sentence_of(ValueError("the arrays differ")) == "the arrays differ"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -31,10 +32,21 @@ def test_a_failure_leaves_the_old_file_and_no_draft(tmp_path, monkeypatch):
     path = tmp_path / "file"
     write_whole(path, b"old")
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="No space") as caught:
         write_whole(path, b"new")
+    assert caught.value.filename == str(path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_draft_that_cannot_be_made_is_told_of_by_the_files_own_name(tmp_path, monkeypatch):
+    def read_only(self, *_):
+        raise OSError(30, "Read-only file system", str(self))
+
+    monkeypatch.setattr(Path, "open", read_only)
+    with pytest.raises(OSError, match="Read-only") as caught:
+        write_whole(tmp_path / "file", b"new")
+    assert caught.value.filename == str(tmp_path / "file")
 
 
 def test_an_interruption_leaves_the_old_file_and_no_draft(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from harness import registry as room
 from harness.errors import UsageError
 from harness.feature import FEATURES
 from harness.models import MODELS
-from harness.registry import Registry, import_plugin, import_plugins
+from harness.registry import Registry, import_plugin, import_plugins, imported_plugins
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_a_file_that_raises_is_named_and_may_be_tried_again(tmp_path, content, m
     for _ in range(2):
         with pytest.raises(UsageError, match=message) as caught:
             import_plugin(path)
-        assert caught.value.where == str(path)
+        assert caught.value.where == f"{path}:1"
     path.write_text("x = 1")
     import_plugin(path)
 
@@ -179,3 +179,11 @@ def test_what_is_no_python_file_is_named(tmp_path, name):
     (tmp_path / "text.txt").write_text("x = 1")
     with pytest.raises(UsageError, match="no such Python file"):
         import_plugin(tmp_path / name)
+
+
+def test_plugins_that_are_imported_are_known_by_their_paths(tmp_path):
+    path = tmp_path / "listed_plugin.py"
+    path.write_text("X = 1\n")
+    assert str(path) not in imported_plugins()
+    import_plugin(path)
+    assert str(path.resolve()) in imported_plugins()

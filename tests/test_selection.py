@@ -84,6 +84,8 @@ def test_examples(text, wanted):
         ('amp[a="b" "c"]', "is no quoted text"),
         ("amp[a=1]x", "not closed"),
         ("a[x=1]+b[x=?]", "'\\?' cannot stand"),
+        ("a[x=1e999]", "1e999 is too large a number"),
+        ("a[x=-1e999]", "-1e999 is too large a number"),
     ],
 )
 def test_what_is_no_selection_is_named(text, message):

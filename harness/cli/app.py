@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
@@ -12,8 +11,21 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from harness.cli import data, gate, listing, matrix, merge, plan, train, tune
-from harness.errors import ExitCode, HarnessError
+from harness.cli import (
+    calibrate,
+    data,
+    doctor,
+    gate,
+    key,
+    listing,
+    matrix,
+    merge,
+    plan,
+    reports,
+    train,
+    tune,
+)
+from harness.errors import ExitCode, HarnessError, describe_os_error
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -39,12 +51,16 @@ app = typer.Typer(
 app.command("run")(matrix.run)
 app.command("gate")(gate.gate)
 app.command("plan")(plan.plan)
-app.command("report")(matrix.report)
+app.command("report")(reports.report)
+app.command("roadmap")(reports.roadmap)
+app.command("doctor")(doctor.doctor)
 app.command("merge")(merge.merge)
+app.command("calibrate")(calibrate.calibrate)
 app.command("train")(train.train)
 app.command("tune")(tune.tune)
 app.command("features")(listing.features)
 app.command("models")(listing.models)
+app.command("key")(key.key)
 app.add_typer(data.app, name="data")
 
 
@@ -62,10 +78,7 @@ def main() -> NoReturn:
         console.print("stopped; what is finished is kept: run the same command to go on")
         sys.exit(KILLED_BY + stopped.number)
     except OSError as error:
-        hint = (
-            "\nmake room and run the same command to go on" if error.errno == errno.ENOSPC else ""
-        )
-        console.print(Text(f"error: {error}{hint}"), soft_wrap=True)
+        console.print(Text(f"error: {describe_os_error(error)}"), soft_wrap=True)
         sys.exit(ExitCode.USAGE)
     sys.exit(ExitCode.PASS)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from harness.cli.complete import completer_of
 from harness.config import PREFIX, TABLES, RunConfig
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def _option(name: str, config: type[BaseModel]) -> inspect.Parameter:
         help=f"{field.description}{shown}",
         show_default=False,
         metavar=None if boolean else _metavar(field.annotation),
+        autocompletion=None if boolean else completer_of(name, field.annotation),
     )
     kind: Any = bool if boolean else str
     return inspect.Parameter(

@@ -68,8 +68,9 @@ def gate(
 
     With --since those features are judged that changed, directly or through what they import;
     with --features those that are named; with both those that are in both. A change of docstrings
-    or comments alone needs no run, nor does none. Exit codes are those of ablate run: 0 PASS or
-    nothing to judge, 1 FAIL, 2 usage, 3 INCONCLUSIVE (see --inconclusive), 4 not measured.
+    or comments alone needs no run, nor does none; verdict.json then has no feature. Exit codes are
+    those of ablate run: 0 PASS or nothing to judge, 1 FAIL, 2 usage, 3 INCONCLUSIVE (see
+    --inconclusive), 4 not measured.
 
     Example: ablate gate --since origin/main --inconclusive pass
     """
@@ -100,9 +101,12 @@ def _since(settings: RunConfig, since: str, stale: Stale, *, quiet: bool) -> tup
     """Say what changed, and name the candidates that are to be judged."""
     from harness.matrix.scope import scope_of  # noqa: PLC0415 - loads torch
     from harness.report.changes import lines_of  # noqa: PLC0415
+    from harness.report.unneeded import write_unneeded  # noqa: PLC0415
 
     scope = scope_of(settings, since, stale, Path.cwd())
     lines = list(lines_of(scope))
     for line in lines[-1:] if quiet else lines:
         typer.echo(line)
+    if not scope.candidates:
+        write_unneeded(settings, lines, settings.out)
     return scope.candidates

@@ -1,8 +1,7 @@
-"""``ablate run`` and ``ablate report``."""
+"""``ablate run``."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,12 +10,18 @@ from rich.console import Console
 
 from harness.cli.flags import with_flags
 from harness.cli.progress import building
+from harness.cli.reports import show_summary
 from harness.config import RunConfig, load_config
+from harness.report.formats import Format
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from harness.errors import ExitCode
+    from harness.matrix.ablation import Ablation
+    from harness.matrix.events import Event
+    from harness.sharing.exchange import Exchange
+    from harness.sharing.objects import Objects
 
 ConfigFile = Annotated[
     Path | None,
@@ -25,16 +30,19 @@ ConfigFile = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", help="print the verdict alone")]
 
 
-class Format(StrEnum):
-    """Formats of a report."""
-
-    CONSOLE = "console"
-    MARKDOWN = "markdown"
-    JSON = "json"
+Json = Annotated[
+    bool, typer.Option("--json", help="print the report as JSON, and nothing else to stdout")
+]
 
 
 @with_flags(RunConfig.model_fields)
-def run(flags: dict[str, Any], *, config: ConfigFile = None, quiet: Quiet = False) -> None:
+def run(
+    flags: dict[str, Any],
+    *,
+    config: ConfigFile = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
     """Judge features: train with and without each, in pairs, until every gate has answered.
 
     With --shape drop-one each feature of baseline and --features together is taken out in turn,
@@ -46,17 +54,23 @@ def run(flags: dict[str, Any], *, config: ConfigFile = None, quiet: Quiet = Fals
 
     Example: ablate run --data reveal_chrome/ --features amp,swa --models gcn,sage --seeds 10
     """
-    raise typer.Exit(judge_and_show(load_config(flags, config), quiet=quiet))
+    settings = load_config(flags, config)
+    raise typer.Exit(judge_and_show(settings, quiet=quiet, as_json=as_json))
 
 
 def judge_and_show(
-    settings: RunConfig, *, quiet: bool, only: Collection[str] | None = None
+    settings: RunConfig,
+    *,
+    quiet: bool,
+    as_json: bool = False,
+    only: Collection[str] | None = None,
 ) -> ExitCode:
     """Run what is missing, write the report and show it.
 
     Args:
         settings: the question.
-        quiet: whether the verdict alone is shown.
+        quiet: whether the verdict alone is shown, and no progress.
+        as_json: whether the report is shown as JSON.
         only: names of the candidates that are judged; None for all.
 
     Raises:
@@ -65,70 +79,66 @@ def judge_and_show(
     """
     from harness.matrix.ablation import prepare  # noqa: PLC0415 - loads torch: keep --help quick
     from harness.matrix.scope import prepare_part  # noqa: PLC0415
-    from harness.matrix.shapes import left_out_of  # noqa: PLC0415
     from harness.report.live import LiveView, PlainView, Watch  # noqa: PLC0415
 
+    # What is wrong with it is said before data are built.
+    objects = _objects(settings.share)
     console = Console(stderr=True, quiet=quiet)
     with building(console) as progress:
         if only is None:
             ablation = prepare(settings, progress)
         else:
             ablation = prepare_part(settings, only, progress)
-    for name in left_out_of(settings.features):
-        console.print(
-            f"{name} is no part of all, since it trains several times in each run; to judge it, "
-            f"name it: --features all,{name}",
-            markup=False, highlight=False, soft_wrap=True,
-        )  # fmt: skip
+    say_left_out(settings.features, console)
     for pair in ablation.plan.uncombined:
         console.print(pair.sentence, markup=False, highlight=False, soft_wrap=True)
     for line in () if ablation.chosen is None else ablation.chosen.batch_size.lines():
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     watch = Watch(ablation.plan, ablation.jobs)
     view = LiveView(watch, console) if console.is_terminal else PlainView(watch, console)
-    with view:
-        ablation.run(view)
-    from harness.report.write import write_report  # noqa: PLC0415
+    from harness.report.write import FILES, to_text, write_report  # noqa: PLC0415
 
+    with view:
+        exchange = _run(ablation, objects, view)
     summary = write_report(ablation.judge, settings.out)
-    _show(summary, quiet=quiet)
-    console.print(f"report: {settings.out / 'report.md'}, {settings.out / 'verdict.json'}")
+    if exchange is not None:
+        exchange.push_files(FILES)
+    if as_json:
+        typer.echo(to_text(ablation.judge, summary, Format.JSON), nl=False)
+    else:
+        show_summary(summary, quiet=quiet)
+    written = ", ".join(str(settings.out / name) for name in FILES)
+    console.print(f"report: {written}", markup=False, highlight=False, soft_wrap=True)
     return summary.exit_code
 
 
-def report(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder of --out")],
-    form: Annotated[
-        Format, typer.Option("--format", help="console, markdown or json")
-    ] = Format.CONSOLE,
-) -> None:
-    """Show what is stored, judged anew; trains nothing.
+def _objects(share: str) -> Objects | None:
+    if not share:
+        return None
+    from harness.sharing.objects import Objects  # noqa: PLC0415
 
-    Exit codes are those of ablate run.
-    """
-    import json  # noqa: PLC0415
-
-    from harness.matrix.stored import open_stored  # noqa: PLC0415
-    from harness.report.markdown import to_markdown  # noqa: PLC0415
-    from harness.report.summary import summarise  # noqa: PLC0415
-
-    summary = summarise(open_stored(folder))
-    match form:
-        case Format.CONSOLE:
-            _show(summary, quiet=False)
-        case Format.MARKDOWN:
-            typer.echo(to_markdown(summary), nl=False)
-        case Format.JSON:
-            typer.echo(json.dumps(summary.to_json(), indent=1))
-    raise typer.Exit(summary.exit_code)
+    return Objects(share)
 
 
-def _show(summary: Any, *, quiet: bool) -> None:
-    from harness.report.console import show  # noqa: PLC0415
-    from harness.report.rows import said  # noqa: PLC0415
+def _run(
+    ablation: Ablation, objects: Objects | None, listen: Callable[[Event], None]
+) -> Exchange | None:
+    """Run what is missing, alone or with other machines."""
+    if objects is None:
+        ablation.run(listen)
+        return None
+    from harness.sharing.run import run_shared  # noqa: PLC0415
 
-    if quiet:
-        typer.echo(said(summary.verdict))
-    else:
-        console = Console()
-        show(summary, console if console.is_terminal else Console(width=max(console.width, 120)))
+    return run_shared(ablation, objects, ablation.hardware.kind, listen)
+
+
+def say_left_out(features: str, console: Console) -> None:
+    """Say which features ``all`` leaves out, one line each."""
+    from harness.matrix.shapes import left_out_of  # noqa: PLC0415
+
+    for name in left_out_of(features):
+        console.print(
+            f"{name} is no part of all, since each run of it takes several trainings or processes; "
+            f"to judge it, name it: --features all,{name}",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip

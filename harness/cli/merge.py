@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads it
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.places import AllStored, copies_of
 from harness.config import RunConfig
 
 if TYPE_CHECKING:
@@ -17,13 +18,8 @@ if TYPE_CHECKING:
 _DATA_ROOT = RunConfig.model_fields["data_root"]
 
 
-Stores = Annotated[
-    list[Path], typer.Argument(metavar="DIR...", help="stores, each a folder of --out")
-]
-
-
 def merge(
-    folders: Stores,
+    stores: AllStored,
     out: Annotated[Path, typer.Option(help="folder of the merged store", show_default=False)],
     data_root: Annotated[Path, typer.Option(help=_DATA_ROOT.description)] = _DATA_ROOT.default,
 ) -> None:
@@ -38,6 +34,7 @@ def merge(
     """
     from harness.matrix.merge import merge as join  # noqa: PLC0415 - takes seconds
 
+    folders = [folder for text in stores for folder in copies_of(text)]
     for line in _said(join(folders, out, data_root), out):
         typer.echo(line)
 
@@ -56,6 +53,11 @@ def _said(merged: Merged, out: Path) -> Iterator[str]:
         yield f"{merged.left} trials of other plans were left where they are"
     for source in merged.plan.sources:
         yield f"from {source.folder}: {', '.join(source.hardware)}"
+    if merged.foreign:
+        yield (
+            f"not the code of this machine: {', '.join(merged.foreign)}; what the stores say of "
+            "it cannot be checked here"
+        )
     if merged.missing:
         yield f"not run on: {', '.join(merged.missing)}"
     yield f"next: ablate report {out}"

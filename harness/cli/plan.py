@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from harness.cli.flags import with_flags
-from harness.cli.matrix import ConfigFile  # noqa: TC001 - typer reads it
+from harness.cli.matrix import ConfigFile, say_left_out
 from harness.cli.progress import building
 from harness.config import RunConfig, load_config
 
@@ -35,6 +35,7 @@ def plan(flags: dict[str, Any], *, config: ConfigFile = None) -> None:
     console = Console(stderr=True)
     with building(console) as progress:
         ablation = lay_out(settings, progress)
+    say_left_out(settings.features, console)
     with console.status("measuring, when no other run times its blocks"):
         found = forecast(ablation.judge, ablation.jobs, np.random.default_rng(_SEED))
     chosen = () if ablation.chosen is None else ablation.chosen.batch_size.lines()

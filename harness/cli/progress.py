@@ -43,6 +43,14 @@ def epochs_bar(console: Console, epochs: int) -> Iterator[Callable[[EpochRecord]
         yield advance
 
 
+@contextmanager
+def counting(console: Console, total: int, what: str) -> Iterator[Callable[[], None]]:
+    """A bar that goes to ``total``; gives the function that moves it by one."""
+    with _bar(console) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
+
+
 def _bar(console: Console) -> Progress:
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),

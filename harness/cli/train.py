@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from harness.cli import complete
 from harness.cli.flags import with_flags
 from harness.cli.progress import building, epochs_bar
 from harness.config import RunConfig, load_config
@@ -26,16 +27,24 @@ TRAINING_FLAGS = (
     *_OWN,
     *(name for name in TrainingSettings.model_fields if name in RunConfig.model_fields),
 )
+Model = Annotated[
+    str, typer.Option(help="model, as sage[hidden=128]", autocompletion=complete.models)
+]
+ArmOfRun = Annotated[
+    str,
+    typer.Option(
+        help="phase1, plain, or features joined by +: phase1 parts and others",
+        autocompletion=complete.arm,
+    ),
+]
 
 
 @with_flags(TRAINING_FLAGS)
 def train(
     flags: dict[str, Any],
     *,
-    model: Annotated[str, typer.Option(help="model, as sage[hidden=128]")] = "sage",
-    features: Annotated[
-        str, typer.Option(help="phase1, plain, or features joined by +: phase1 parts and others")
-    ] = "phase1",
+    model: Model = "sage",
+    features: ArmOfRun = "phase1",
     seed: Annotated[int, typer.Option(min=0, help="of split, initialisation and data order")] = 0,
     out: Annotated[
         Path, typer.Option(help="folder of checkpoints, history and diagnostics")
@@ -49,6 +58,9 @@ def train(
     The folder gets best.pt, last.pt, metrics_history.csv and, if the run collapses,
     diagnostics.json and diagnostics.txt. Exit code 1 says that it collapsed.
 
+    With ddp among the features it trains in several processes; started by torchrun -m harness train
+    it takes torchrun's, on one machine or several.
+
     Example: ablate train --data my.jsonl --model gat --features phase1+swa --epochs 30
     """
     settings = load_config(flags)
@@ -61,7 +73,8 @@ def train(
     from harness.result import FitSpec  # noqa: PLC0415
     from harness.training.fit import fit  # noqa: PLC0415
 
-    console = Console(stderr=True)
+    first = os.environ.get("RANK", "0") == "0"  # of those that torchrun started
+    console = Console(stderr=True, quiet=not first)
     import_plugins(split_list(settings.plugins))
     arm = baseline_of(features)
     with building(console) as progress:
@@ -89,7 +102,8 @@ def train(
     )
     with epochs_bar(console, settings.training.epochs) as advance:
         found = fit(spec, on_epoch=advance)
-    _show(found, graphs.info.notes, out)
+    if first:
+        _show(found, graphs.info.notes, out)
     raise typer.Exit(COLLAPSED if found.collapse else 0)
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from harness.cli.flags import with_flags
 from harness.cli.progress import building
-from harness.cli.train import TRAINING_FLAGS
+from harness.cli.train import TRAINING_FLAGS, ArmOfRun, Model
 from harness.config import load_config
 from harness.errors import UsageError, first_problem
 from harness.registry import import_plugins
@@ -46,10 +46,8 @@ def tune(  # noqa: PLR0913 - each is a flag
             "fields of features (focal_loss.gamma); name? is left out where the run lacks it"
         ),
     ] = SPACE,
-    model: Annotated[str, typer.Option(help="model, as sage[hidden=128]")] = "sage",
-    features: Annotated[
-        str, typer.Option(help="phase1, plain, or features joined by +: phase1 parts and others")
-    ] = "phase1",
+    model: Model = "sage",
+    features: ArmOfRun = "phase1",
     trials: Annotated[
         int, typer.Option(min=1, help="trials of the study, over all workers and sessions")
     ] = 20,

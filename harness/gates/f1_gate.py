@@ -124,6 +124,19 @@ class F1Result:
         return min(self.evidence.positives[: self.decision.n], default=None)
 
     @property
+    def path(self) -> list[Decision]:
+        """What stood after each pair that was looked at, from the first on; the last decided."""
+        said, seen = self.decision, self.evidence
+        values = None if seen.contributions is None else seen.contributions.values
+        return [
+            decide(
+                seen.differences[:n], said.margin, None if values is None else values[:n],
+                said.budget, floor=seen.floor,
+            )
+            for n in range(1, said.n + 1)
+        ]  # fmt: skip
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What a reader must know to read the figures right."""
         found = []

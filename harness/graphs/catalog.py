@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from harness.errors import DataError, HarnessError, UsageError
 from harness.graphs.dataset import open_folder, save, verify
 from harness.graphs.sources import SOURCES, Progress, Source, make_source, silent
+from harness.graphs.sources.records import fields_seen
 from harness.selection import parse_single
 
 if TYPE_CHECKING:
@@ -62,7 +63,10 @@ def detect(path: Path) -> Source:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise DataError.at(path, "its format is not known", mend=_mend())
+        what = "its format is not known"
+        if path.suffix == ".jsonl":
+            what = f"{what}: its first line has the fields {fields_seen(path)}"
+        raise DataError.at(path, what, mend=_mend())
     names = [source.name for source in found]
     raise DataError.at(
         path,

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import DataError, first_problem
 from harness.files import folder_written_whole, read_json, write_json
+from harness.seal import sealed, unsealed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +32,12 @@ MAX_GRAPHS = 2**31 - 1
 
 _MEND = "delete the data set's folder; it is built anew when it is needed"
 _TAG_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+
+# What numpy raises for a file that is no array, or declares one that no memory can hold.
+_NO_ARRAY = (
+    OSError, ValueError, TypeError, EOFError, SyntaxError, MemoryError, OverflowError,
+    RecursionError, tokenize.TokenError,
+)  # fmt: skip
 
 # Kind of dtype and number of axes of each array; all others, tags among them, are ("i", 1).
 _KINDS = {
@@ -169,7 +176,7 @@ def save(graphs: PackedGraphs, folder: Path) -> PackedGraphs:
     with folder_written_whole(folder) as draft:
         for name, array in _arrays(graphs).items():
             np.save(draft / f"{name}.npy", array, allow_pickle=False)
-        write_json(draft / "info.json", info.model_dump(mode="json"))
+        write_json(draft / "info.json", sealed(info.model_dump(mode="json")))
     return open_folder(folder)
 
 
@@ -180,10 +187,19 @@ def open_folder(folder: Path) -> PackedGraphs:
         DataError: if a file is missing, is no plain array, or the arrays do not fit together.
     """
     try:
-        info = DatasetInfo.model_validate(read_json(folder / "info.json"))
+        return _open(folder)
+    except DataError as error:
+        raise DataError(error.what, where=error.where, mend=_MEND) from error
+
+
+def _open(folder: Path) -> PackedGraphs:
+    try:
+        info = DatasetInfo.model_validate(unsealed(read_json(folder / "info.json")))
     except ValidationError as error:
         name, what, _ = first_problem(error)
         raise DataError.at(folder / "info.json", what, field=name) from error
+    except ValueError as error:
+        raise DataError.at(folder / "info.json", str(error)) from error
     if info.version != SCHEMA:
         raise DataError.at(folder, f"written in format {info.version}, this version reads {SCHEMA}")
     names = [
@@ -204,8 +220,8 @@ def open_folder(folder: Path) -> PackedGraphs:
     return graphs
 
 
-def verify(graphs: PackedGraphs, folder: Path) -> None:
-    """Recompute the content hash and check every index; reads the whole data set.
+def check_content(graphs: PackedGraphs, folder: Path) -> None:
+    """Hold the bytes of an open data set against its hash: 10 MB in 10 ms.
 
     Raises:
         DataError: if a stored byte is not what was written.
@@ -214,6 +230,15 @@ def verify(graphs: PackedGraphs, folder: Path) -> None:
         raise DataError.at(
             folder, "the arrays do not match the stored hash: the files are damaged", mend=_MEND
         )
+
+
+def verify(graphs: PackedGraphs, folder: Path) -> None:
+    """Recompute the content hash and check every index; reads the whole data set.
+
+    Raises:
+        DataError: if a stored byte is not what was written.
+    """
+    check_content(graphs, folder)
     for name in ("node_ptr", "edge_ptr"):
         pointers = getattr(graphs, name)
         if pointers[0] != 0 or np.any(np.diff(pointers) < 0):
@@ -236,10 +261,8 @@ def _load(path: Path) -> NDArray[np.generic]:
             # numpy warns of the old headers that a damaged one can look like.
             warnings.simplefilter("ignore")
             mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError, MemoryError, tokenize.TokenError) as error:
-        raise DataError.at(
-            path, f"cannot be opened as a plain array: {error}", mend=_MEND
-        ) from error
+    except _NO_ARRAY as error:
+        raise DataError.at(path, f"cannot be opened as a plain array: {error}") from error
     # A plain view of the same memory: indexing a memmap costs more, and gives another memmap.
     return np.asarray(mapped)
 
@@ -257,7 +280,6 @@ def _check(graphs: PackedGraphs, folder: Path) -> None:
             raise DataError.at(
                 folder / f"{name}.npy",
                 f"is of type {array.dtype} with {array.ndim} axes, which does not belong here",
-                mend=_MEND,
             )
     count = len(graphs.label)
     expected = dict.fromkeys(arrays, count)
@@ -272,5 +294,5 @@ def _check(graphs: PackedGraphs, folder: Path) -> None:
 def _check_length(name: str, array: NDArray[np.generic], length: int, folder: Path) -> None:
     if len(array) != length:
         raise DataError.at(
-            folder / f"{name}.npy", f"has {len(array)} entries where {length} belong", mend=_MEND
+            folder / f"{name}.npy", f"has {len(array)} entries where {length} belong"
         )

@@ -10,13 +10,14 @@ from harness.files import write_json
 from harness.gates.complexity import USUAL
 from harness.gates.policy import Policy
 from harness.graphs.catalog import load
+from harness.graphs.dataset import check_content
 from harness.graphs.splits import split_by_seed
 from harness.hardware import available_cores, describe
 from harness.matrix.auto_size import resolve
 from harness.matrix.blocks import TimingSettings
 from harness.matrix.campaign import Campaign
 from harness.matrix.judge import Judge
-from harness.matrix.local import LocalExecutor
+from harness.matrix.local import LocalExecutor, fork_server
 from harness.matrix.overrides import read_overrides
 from harness.matrix.plan import Question, make_plan
 from harness.matrix.planned import PLAN_FILE, DataSet, Plan
@@ -27,6 +28,7 @@ from harness.matrix.store import Store
 from harness.matrix.stored import given_up
 from harness.models.registry import model_values
 from harness.registry import import_plugins
+from harness.seal import sealed
 from harness.selection import parse_single, split_list
 
 if TYPE_CHECKING:
@@ -36,8 +38,10 @@ if TYPE_CHECKING:
     from harness.config import RunConfig
     from harness.graphs.dataset import PackedGraphs
     from harness.graphs.sources import Progress
+    from harness.hardware import Hardware
     from harness.matrix.auto_size import Chosen
     from harness.matrix.events import Event
+    from harness.matrix.executor import Executor
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Ablation:
         plugins: Python files that every process imports.
         jobs: trials at once.
         timeout: seconds after which a trial is killed.
+        hardware: that trials run on.
         chosen: the batch size of ``auto``; None where a number was asked for.
     """
 
@@ -60,6 +65,7 @@ class Ablation:
     plugins: tuple[str, ...]
     jobs: int
     timeout: float
+    hardware: Hardware
     chosen: Chosen | None = None
 
     def write_plan(self, out: Path) -> None:
@@ -70,21 +76,28 @@ class Ablation:
         """
         if self.chosen is not None:
             self.chosen.keep()
-        write_json(out / PLAN_FILE, self.plan.model_dump(mode="json"))
+        write_json(out / PLAN_FILE, sealed(self.plan.model_dump(mode="json")))
 
-    def run(self, listen: Callable[[Event], None]) -> None:
+    def local(self) -> LocalExecutor:
+        """The executor of this machine."""
+        return LocalExecutor(self.store, self.jobs, self.timeout, self.plugins)
+
+    def run(self, listen: Callable[[Event], None], executor: Executor | None = None) -> None:
         """Run what the plan needs and the store lacks.
+
+        Args:
+            listen: told of everything that happens.
+            executor: runs the trials; None for this machine's own.
 
         Raises:
             StoreError: if a stored result is damaged.
             OSError: if the store cannot be written.
         """
-        executor = LocalExecutor(self.store, self.jobs, self.timeout, self.plugins)
-        Campaign(self.judge, executor, listen, self.plugins, self.timeout).run()
+        Campaign(self.judge, self.local() if executor is None else executor, listen).run()
         # As whoever opens the store afterwards sees it.
         self.judge.failed |= given_up(self.plan, self.store)
         measure_references(
-            self.store, self.judge.results.folders, self._seeds(), executor.context, self.jobs
+            self.store, self.judge.results.folders, self._seeds(), fork_server(), self.jobs
         )
 
     def _seeds(self) -> dict[str, list[int]]:
@@ -166,7 +179,7 @@ def lay_out(config: RunConfig, progress: Progress) -> Ablation:
     )
     plan = make_plan(asked, data)
     judge = Judge(plan, store, Results(store, folders))
-    return Ablation(plan, store, judge, plugins, jobs, config.timeout, chosen)
+    return Ablation(plan, store, judge, plugins, jobs, config.timeout, hardware, chosen)
 
 
 def _check_that_it_splits(graphs: PackedGraphs, text: str) -> None:
@@ -190,4 +203,5 @@ def load_stored(text: str, root: Path, progress: Progress) -> tuple[PackedGraphs
     graphs = load(text, root, progress)
     if graphs.folder is None:
         raise DataError.at(text, "is not stored in a folder, so trials cannot open it")
+    check_content(graphs, graphs.folder)
     return graphs, graphs.folder.resolve()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import statistics
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.gates.time import Block, Cost, Visit
+
+if TYPE_CHECKING:
+    import random
 
 
 class TimingSettings(BaseModel):
@@ -19,6 +22,14 @@ class TimingSettings(BaseModel):
     warmup_epochs: int = Field(1, ge=0, le=100, description="epochs discarded after each switch")
     epochs: int = Field(3, ge=1, le=1000, description="epochs of a visit that count")
     blocks: int = Field(20, ge=3, le=20, description="most blocks of a cell")
+
+
+def drawn_order(draw: random.Random) -> list[str]:
+    """Arms of a block's four visits: A B B A or B A A B."""
+    outer, inner = "baseline", "candidate"
+    if draw.random() < 0.5:  # noqa: PLR2004 - a fair coin
+        outer, inner = inner, outer
+    return [outer, inner, inner, outer]
 
 
 def to_block(stored: dict[str, Any]) -> Block:

@@ -1,8 +1,9 @@
 """A campaign: trials in the order that decides soonest, until every feature has its verdict.
 
 First the quality runs, several at once: the feature whose next step is the cheapest goes first,
-its cells as ``Judge.progress`` replays them, and the next feature's where a core would idle. Then
-the timed blocks of features that have not failed, one at a time with the machine to itself.
+its cells as ``Judge.progress`` replays them, and the next feature's where a core would idle. A
+feature on its way to FAIL needs one more pair of one model, so it goes on before another begins.
+Then the timed blocks of features that have not failed, one at a time with the machine to itself.
 """
 
 from __future__ import annotations
@@ -10,22 +11,22 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import NotMeasuredError
 from harness.gates.words import Verdict
-from harness.matrix import locks
+from harness.matrix.blocks import drawn_order
 from harness.matrix.events import BlockTimed, Judged, Said, TrialEnded, TrialStarted, Waiting
-from harness.matrix.store import Failure
+from harness.matrix.judge import TIMED
+from harness.matrix.records import Failure
 from harness.matrix.stored import ATTEMPTS
-from harness.matrix.timing import TimedCell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from harness.matrix.events import Event
+    from harness.matrix.executor import Executor, Outcome
     from harness.matrix.judge import CellState, Judge, Progress
-    from harness.matrix.local import LocalExecutor
     from harness.matrix.planned import PlannedCell, PlannedFeature
 
 
@@ -54,24 +55,31 @@ class Campaign:
         judge: plan, store and finished results.
         executor: runs trials.
         listen: told of everything that happens.
-        plugins: Python files that timed processes import.
-        visit_timeout: seconds after which a timed visit is given up.
     """
 
-    def __init__(
-        self, judge: Judge, executor: LocalExecutor, listen: Callable[[Event], None],
-        plugins: tuple[str, ...] = (), visit_timeout: float = 3600.0,
-    ) -> None:  # fmt: skip
+    def __init__(self, judge: Judge, executor: Executor, listen: Callable[[Event], None]) -> None:
         self._judge, self._executor, self._listen = judge, executor, listen
         self._plan, self._store = judge.plan, judge.store
-        self._plugins, self._visit_timeout = plugins, visit_timeout
         self._attempts: dict[str, int] = {}
         self._progress: dict[str, Progress] = {}
         self._spent: dict[tuple[str, str], _Spent] = {}
         self._spent_in_all = _Spent()
+        self._ended = False
 
     def run(self) -> None:
         """Run to the end; what is finished before an interruption stays finished.
+
+        Raises:
+            StoreError: if a stored result is damaged.
+            OSError: if the store cannot be written.
+        """
+        self.train()
+        self._time()
+
+    # Quality runs --------------------------------------------------------------------------
+
+    def train(self) -> None:
+        """Run the quality runs alone: no block is timed.
 
         Raises:
             StoreError: if a stored result is damaged.
@@ -81,35 +89,56 @@ class Campaign:
             self._train()
         finally:
             self._executor.stop()
-        self._time()
-
-    # Quality runs --------------------------------------------------------------------------
 
     def _train(self) -> None:
         self._judge_all(None)
         while True:
-            for key in self._next():
+            wanted = list(self._next())
+            for key in wanted:
                 if not self._executor.free:
                     break
                 self._start(key)
-            if not self._executor.running:
+            if not self._executor.running and not self._executor.elsewhere.intersection(wanted):
                 return
             for outcome in self._executor.wait():
-                spec = self._plan.trials[outcome.key]
-                spent = self._spent.setdefault((spec.data, spec.model), _Spent())
-                for one in (spent, self._spent_in_all):
-                    one.add(outcome.seconds)
-                if outcome.status != "finished":
-                    self._attempts[outcome.key] = self._attempts.get(outcome.key, 0) + 1
-                    if self._attempts[outcome.key] >= ATTEMPTS[outcome.status]:
-                        self._judge.failed.add(outcome.key)
-                self._listen(TrialEnded(spec, outcome))
-                self._judge_all(outcome.key)
+                self._take(outcome)
+            self._cancel_unwanted()
 
     def _start(self, key: str) -> None:
         spec = self._plan.trials[key]
-        self._executor.start(spec, Path(self._plan.data[spec.data].folder))
-        self._listen(TrialStarted(spec))
+        if key in self._executor.elsewhere:
+            return
+        if self._executor.start(spec, Path(self._plan.data[spec.data].folder)):
+            self._listen(TrialStarted(spec))
+
+    def _take(self, outcome: Outcome) -> None:
+        spec = self._plan.trials[outcome.key]
+        spent = self._spent.setdefault((spec.data, spec.model), _Spent())
+        for one in (spent, self._spent_in_all):
+            one.add(outcome.seconds)
+        if outcome.status != "finished":
+            self._attempts[outcome.key] = self._attempts.get(outcome.key, 0) + 1
+            if self._attempts[outcome.key] >= ATTEMPTS[outcome.status]:
+                self._judge.failed.add(outcome.key)
+        self._listen(TrialEnded(spec, outcome))
+        self._judge_all(outcome.key)
+
+    def _cancel_unwanted(self) -> None:
+        """End the trials that no open feature may ever read."""
+        if not self._ended or not self._executor.running:
+            return
+        self._ended = False
+        of_use = {
+            key
+            for feature in self._plan.features
+            if not self._progress[feature.name].done
+            for cell in feature.cells
+            for arm in cell.arms
+            for key in arm
+        }
+        for key in self._executor.running - of_use:
+            outcome = self._executor.cancel(key)
+            self._listen(TrialEnded(self._plan.trials[key], outcome))
 
     def _next(self) -> Iterator[str]:
         """Keys of trials to start, the soonest decisive first: next steps before later ones."""
@@ -139,6 +168,7 @@ class Campaign:
                 continue
             progress = self._judge.progress(feature)
             self._progress[feature.name] = progress
+            self._ended |= progress.done
             if before is None or progress.pairs != before.pairs or progress.done:
                 verdict = self._judge.verdict(feature, progress)
                 self._listen(Judged(feature, verdict, progress.pairs, progress.done))
@@ -170,35 +200,36 @@ class Campaign:
         if count >= self._plan.timing.blocks:
             return False
         gates = self._judge.cell(feature, planned, 1).cell.gates
-        timed = [gates[name] for name in ("time", "benefit") if name in gates]
+        timed = [gates[name] for name in TIMED if name in gates]
         if any(gate.verdict is Verdict.FAIL for gate in timed):
             return False
         return not timed or any(gate.verdict is not Verdict.PASS for gate in timed)
 
     def _time_cell(self, feature: PlannedFeature, planned: PlannedCell) -> None:
-        stored = self._store.read("blocks", planned.timing) or []
-        if not self._open(feature, planned, len(stored)):
+        if not self._open(feature, planned, len(self._blocks(planned))):
             return
         seed = 0
         baseline = self._plan.trials[planned.baseline[seed]]
         candidate = self._plan.trials[planned.candidate[seed]]
         self._listen(Waiting())
-        draw = random.Random(f"{planned.timing}/{len(stored)}")  # noqa: S311 - no secret
         try:
-            with (
-                locks.exclusive(),
-                TimedCell(
-                    self._executor.context, baseline, candidate, self._folder(planned),
-                    self._plugins, self._plan.timing, self._visit_timeout,
-                ) as timed,
-            ):  # fmt: skip
+            with self._executor.timed(
+                baseline, candidate, self._folder(planned), self._plan.timing
+            ) as timed:
+                # Another run on the same store may have timed the cell while this one waited.
+                stored = self._blocks(planned)
+                draw = random.Random(f"{planned.timing}/{len(stored)}")  # noqa: S311 - no secret
                 while self._open(feature, planned, len(stored)):
-                    stored.append(timed.block(draw))
+                    stored.append(timed.block(drawn_order(draw)))
                     self._store.keep("blocks", planned.timing, stored)
                     self._listen(BlockTimed(feature, planned, len(stored)))
         except NotMeasuredError as error:
             self._listen(Said(f"{feature.name} on {planned.model}: not timed: {error}"))
             self._store.fail(planned.timing, Failure(kind="error", detail=error.what))
+
+    def _blocks(self, planned: PlannedCell) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._store.read("blocks", planned.timing) or []
+        return found
 
     def _folder(self, planned: PlannedCell) -> Path:
         return Path(self._plan.data[planned.data].folder)

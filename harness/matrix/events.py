@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from harness.gates.verdict import FeatureVerdict
-    from harness.matrix.local import Outcome
+    from harness.matrix.executor import Outcome
     from harness.matrix.planned import PlannedCell, PlannedFeature
     from harness.matrix.spec import TrialSpec
 

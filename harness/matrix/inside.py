@@ -58,10 +58,12 @@ class Inside:
             except OSError as error:
                 raise self._error(error, parts) from error
             opened.callback(os.close, handle)
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode):
                 raise StoreError("is no plain file", where=self.path(*parts))
             with os.fdopen(handle, "rb", closefd=False) as file:
-                content = file.read(most + 1)
+                # Room is made for all that is asked for, so no more is than there is.
+                content = file.read(min(most, found.st_size) + 1)
         if len(content) > most:
             raise StoreError(f"larger than {most >> 20} MiB", where=self.path(*parts))
         return content

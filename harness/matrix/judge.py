@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Final
 
 from harness.gates.benefit import judge_benefit
 from harness.gates.cell import Cell, CellKey, judge_runs
@@ -17,15 +18,20 @@ from harness.gates.words import Verdict
 from harness.matrix.blocks import memory_ratios, one_off_cost, to_block
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from harness.gates.complexity import ComplexityResult
     from harness.gates.f1 import Pair
     from harness.gates.f1_gate import F1Result
     from harness.gates.words import GateResult
     from harness.matrix.planned import Plan, PlannedCell, PlannedFeature
+    from harness.matrix.records import Failure
     from harness.matrix.results import Results
-    from harness.matrix.store import Failure, Store
+    from harness.matrix.store import Store
+
+
+TIMED: Final = ("time", "benefit")
+"""Gates that read timed blocks."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,7 @@ class CellState:
         f1_open: whether another pair may still decide the F1 gate, or show the gain that a
             feature over its complexity budget needs.
         runs_open: whether another clean candidate run is still needed.
+        falling: whether F1 is open and its mean below the margin.
     """
 
     cell: Cell
@@ -48,6 +55,7 @@ class CellState:
     problem: Failure | None = None
     f1_open: bool = True
     runs_open: bool = True
+    falling: bool = False
 
     @property
     def closed(self) -> bool:
@@ -62,24 +70,22 @@ class Progress:
     Attributes:
         rounds: most pairs of a cell that were judged, or are wanted.
         states: of its cells, in the order of the plan.
-        wanted: keys of the trials that the round needs.
+        wanted: keys of the trials that it needs next, and after them those that it will probably
+            need, for cores that would idle.
+        step: keys of the trials before which it cannot be decided, a part of ``wanted``.
         done: whether its quality runs are over.
     """
 
     rounds: int
     states: tuple[CellState, ...]
     wanted: tuple[str, ...]
+    step: tuple[str, ...]
     done: bool
 
     @property
     def pairs(self) -> int:
         """Pairs of all cells that were judged."""
         return sum(state.pairs for state in self.states)
-
-    @property
-    def step(self) -> tuple[str, ...]:
-        """Keys of the trials after which the feature is judged anew, a part of ``wanted``."""
-        return next((state.wanted for state in self.states if state.wanted), self.wanted)
 
 
 @dataclass(frozen=True)
@@ -188,6 +194,7 @@ class Judge:
             replace(empty, gates=gates),
             pairs=len(paired),
             wanted=tuple(wanted), f1_open=f1_open, runs_open=runs_open,
+            falling=f1_open and f1.decision.mean is not None and f1.decision.mean < rules.margin,
         )  # fmt: skip
 
     def _complexity(
@@ -245,11 +252,11 @@ class Judge:
     def progress(self, feature: PlannedFeature) -> Progress:
         """Replay a feature's rounds from the first on, as far as results are there.
 
-        The cells of a feature on one kind of hardware go in the order of the plan. In the opening
-        each gets the pairs that F1's first look needs before the next cell gets any: until then a
-        pair cannot decide, and a cheap model that stands first and fails spares the others all
-        of theirs. After it they go in lockstep, one pair each a round. The first FAIL stops them,
-        and those after it keep what they had.
+        The cells of a feature on one kind of hardware go in the order of the plan. Each first gets
+        the pairs that F1's first look needs, and goes on alone while its mean is below the
+        margin: the first FAIL stops all cells, and this one is on its way to it, for the price of
+        one model. Where none is, the next cell gets its first look, and then they go in lockstep,
+        one pair each a round.
         So the outcome follows from what the trials found alone, not from the order in which they
         came. Kinds of hardware do not wait for each other: a merged store holds one that is done
         beside one that is not.
@@ -262,46 +269,67 @@ class Judge:
             for kind in kinds
         }
         left = {kind: iter(part.states) for kind, part in parts.items()}
-        wanted = dict.fromkeys(key for part in parts.values() for key in part.wanted)
         return Progress(
             max((part.rounds for part in parts.values()), default=1),
             tuple(next(left[planned.hardware]) for planned in feature.cells),
-            tuple(wanted),
+            _joined(*(part.wanted for part in parts.values())),
+            next((part.step for part in parts.values() if part.step), ()),
             done=all(part.done for part in parts.values()),
         )
 
     def _replay(self, feature: PlannedFeature, cells: Sequence[PlannedCell]) -> Progress:
         """Replay the rounds of a feature's cells on one kind of hardware."""
         known = [self._known(feature, planned) for planned in cells]
-        states = [
-            self._cell(feature, planned, 0, about)
-            for planned, about in zip(cells, known, strict=True)
-        ]
-        opening = min(FIRST_FAIL, self.plan.budget)
-        rounds = opening
-        while True:
-            first = 1 if rounds == opening else rounds
-            wanted: list[str] = []
-            for place, planned in enumerate(cells):
-                for pairs in range(first, rounds + 1):
-                    if pairs > 1 and states[place].closed:
-                        break
-                    state = self._cell(feature, planned, pairs, known[place])
-                    if not wanted or state.wanted:
-                        states[place] = state
-                    wanted += [key for key in state.wanted if key not in wanted]
-                    if wanted or self.plan.all_gates:
-                        continue
-                    if state.cell.verdict is Verdict.FAIL:
-                        return Progress(pairs, tuple(states), (), done=True)
-            if wanted:
-                return Progress(rounds, tuple(states), tuple(wanted), done=False)
-            if all(state.closed for state in states):
-                return Progress(rounds, tuple(states), (), done=True)
-            rounds += 1
+        pairs = [0] * len(cells)
+
+        def judged(place: int, count: int) -> CellState:
+            return self._cell(feature, cells[place], count, known[place])
+
+        states = [judged(place, 0) for place in range(len(cells))]
+        too_slow = False
+        while (place := next(self._next(states, pairs), None)) is not None:
+            pairs[place] += 1
+            states[place] = judged(place, pairs[place])
+            if states[place].wanted:
+                if too_slow:
+                    break
+                # No pair before F1's first look can decide, unless a run collapses.
+                look = min(FIRST_FAIL, self.plan.budget)
+                rest = [judged(place, n).wanted for n in range(pairs[place], look + 1)]
+                step = _joined(states[place].wanted, *rest)
+                most = max(CLEAN_RUNS, self.plan.budget)
+                next_ones = [one for one in self._next(states, pairs) if pairs[one] < most]
+                ahead = [judged(one, pairs[one] + 1).wanted for one in next_ones]
+                wanted = _joined(step, *ahead)
+                return Progress(max(pairs), tuple(states), wanted, step, done=False)
+            if states[place].cell.verdict is Verdict.FAIL and not self.plan.all_gates:
+                # Blocks were timed after these runs, which belong to the verdict as well.
+                too_slow = _by_time_alone(states[place].cell)
+                if not too_slow:
+                    break
+        return Progress(max(pairs, default=0), tuple(states), (), (), done=True)
+
+    def _next(self, states: Sequence[CellState], pairs: Sequence[int]) -> Iterator[int]:
+        """Places of open cells, the one first that the next pair goes to."""
+        still = [place for place, state in enumerate(states) if not state.closed]
+        look = min(FIRST_FAIL, self.plan.budget)
+        begun = [place for place in still if 0 < pairs[place] < look]
+        falling = [place for place in still if states[place].falling]
+        yield from dict.fromkeys((*begun, *falling, *sorted(still, key=pairs.__getitem__)))
 
     def verdict(self, feature: PlannedFeature, progress: Progress | None = None) -> FeatureVerdict:
         """The feature's verdict after the rounds it has come through."""
         states = (progress or self.progress(feature)).states
         cells = [state.cell for state in states]
         return judge_feature(cells, [cell.key for cell in cells], self.rules(feature))
+
+
+def _by_time_alone(cell: Cell) -> bool:
+    """Whether no gate fails but those that read timed blocks."""
+    trained = {name: gate for name, gate in cell.gates.items() if name not in TIMED}
+    return replace(cell, gates=trained).verdict is not Verdict.FAIL
+
+
+def _joined(*lists: Iterable[str]) -> tuple[str, ...]:
+    """Keys of all lists in their order, each once."""
+    return tuple(dict.fromkeys(chain.from_iterable(lists)))

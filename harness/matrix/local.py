@@ -5,22 +5,27 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import connection
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from harness.hardware import available_cores
-from harness.matrix.store import Failure
+from harness.matrix import locks
+from harness.matrix.executor import Outcome
+from harness.matrix.records import Failure
+from harness.matrix.timing import TimedCell
 from harness.matrix.worker import LOG, Job, run_job
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from multiprocessing.context import ForkServerContext, ForkServerProcess
     from pathlib import Path
 
+    from harness.matrix.blocks import TimingSettings
+    from harness.matrix.executor import Status
     from harness.matrix.spec import TrialSpec
     from harness.matrix.store import Store
-
-Status = Literal["finished", "error", "killed", "timeout"]
 
 PRELOAD = ("harness.matrix.preload",)
 _LOG_TAIL = 4000
@@ -31,21 +36,6 @@ def fork_server() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOAD))
     return context
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How an attempt at a trial ended.
-
-    Attributes:
-        key: of the trial.
-        status: ``finished`` if the store holds its result.
-        seconds: wall time from start to end.
-    """
-
-    key: str
-    status: Status
-    seconds: float
 
 
 @dataclass
@@ -63,7 +53,7 @@ class LocalExecutor:
     Args:
         store: where results go.
         jobs: trials at once.
-        timeout: seconds after which a trial is killed.
+        timeout: seconds after which a trial is killed, or a timed visit given up.
         plugins: Python files that every process imports first.
     """
 
@@ -84,8 +74,13 @@ class LocalExecutor:
         """Keys of the trials under way."""
         return frozenset(self._running)
 
-    def start(self, spec: TrialSpec, data: Path) -> None:
-        """Start a trial.
+    @property
+    def elsewhere(self) -> frozenset[str]:
+        """None: this machine is alone."""
+        return frozenset()
+
+    def start(self, spec: TrialSpec, data: Path) -> bool:
+        """Start a trial; it always can be.
 
         Args:
             spec: the trial.
@@ -97,6 +92,7 @@ class LocalExecutor:
         before = self._store.failure(spec.key)
         process.start()
         self._running[spec.key] = _Running(process, time.monotonic(), before)
+        return True
 
     def wait(self, seconds: float = 0.5) -> list[Outcome]:
         """Wait at most so long for trials to end; returns those that did."""
@@ -117,29 +113,30 @@ class LocalExecutor:
         return outcomes
 
     def _status(self, key: str, run: _Running, *, late: bool) -> Status:
-        exitcode = run.process.exitcode
         if self._store.finished(key):
             return "finished"
-        if late:
-            detail = f"stopped after {self._timeout:.0f} s"
-            self._store.fail(key, Failure(kind="timeout", detail=detail, log=self._log(key)))
-            return "timeout"
-        if exitcode is not None and exitcode < 0:
-            name = signal.Signals(-exitcode).name
-            why = ", as the system does when memory runs out" if name == "SIGKILL" else ""
-            detail = f"killed by {name}{why}"
-            self._store.fail(key, Failure(kind="killed", detail=detail, log=self._log(key)))
-            return "killed"
-        if self._store.failure(key) == run.before:
-            detail = f"the process ended with code {exitcode} and left no result"
-            self._store.fail(key, Failure(kind="error", detail=detail, log=self._log(key)))
-        return "error"
+        limit = self._timeout if late else None
+        return _how_it_ended(self._store, key, run.process.exitcode, run.before, limit)
 
-    def _log(self, key: str) -> str:
-        try:
-            return (self._store.work(key) / LOG).read_text("utf-8", "replace")[-_LOG_TAIL:]
-        except OSError:
-            return ""
+    def cancel(self, key: str) -> Outcome:
+        """Kill a trial under way; its checkpoint stays."""
+        run = self._running.pop(key)
+        run.process.kill()
+        run.process.join()
+        return Outcome(key, "cancelled", time.monotonic() - run.started)
+
+    @contextmanager
+    def timed(
+        self, baseline: TrialSpec, candidate: TrialSpec, data: Path, settings: TimingSettings
+    ) -> Iterator[TimedCell]:
+        """Hold this machine alone, with both arms loaded in a process each."""
+        with (
+            locks.exclusive(),
+            TimedCell(
+                self.context, baseline, candidate, data, self._plugins, settings, self._timeout
+            ) as cell,
+        ):
+            yield cell
 
     def stop(self) -> None:
         """Kill what is under way; finished trials stay, and checkpoints let the others go on."""
@@ -148,3 +145,37 @@ class LocalExecutor:
         for run in self._running.values():
             run.process.join()
         self._running.clear()
+
+
+def _how_it_ended(
+    store: Store, key: str, exitcode: int | None, before: Failure | None, late: float | None
+) -> Status:
+    """Why a trial's process left no result; recorded unless the process has done so itself.
+
+    Args:
+        store: of the trial.
+        key: of the trial.
+        exitcode: of the process; negative for a signal.
+        before: the failure that was recorded before the attempt.
+        late: seconds after which the process was killed, if it was.
+    """
+    status: Status = "error"
+    detail = f"the process ended with code {exitcode} and left no result"
+    if late is not None:
+        status, detail = "timeout", f"stopped after {late:.0f} s"
+    elif exitcode is not None and exitcode < 0:
+        name = signal.Signals(-exitcode).name
+        why = ", as the system does when memory runs out" if name == "SIGKILL" else ""
+        status, detail = "killed", f"killed by {name}{why}"
+    recorded = store.failure(key)
+    if status == "error" and recorded is not None and recorded != before:
+        return status
+    store.fail(key, Failure(kind=status, detail=detail, log=_log(store, key)))
+    return status
+
+
+def _log(store: Store, key: str) -> str:
+    try:
+        return (store.work(key) / LOG).read_text("utf-8", "replace")[-_LOG_TAIL:]
+    except OSError:
+        return ""

@@ -21,32 +21,34 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.errors import DataError, HarnessError, StoreError, UsageError
-from harness.files import folder_written_whole, write_json, write_whole
-from harness.graphs import catalog
-from harness.graphs.dataset import open_folder
+from harness.errors import StoreError, UsageError
+from harness.files import write_json
+from harness.matrix.chosen import (
+    BLOCKS,
+    FAILURES,
+    best_record,
+    record_bytes,
+    record_names,
+    stored_record,
+)
+from harness.matrix.code_here import foreign_code
+from harness.matrix.here import DataHere, find_data
 from harness.matrix.inside import Inside
 from harness.matrix.join import join_plans
 from harness.matrix.planned import PLAN_FILE
-from harness.matrix.received import (
-    read_blocks,
-    read_failure,
-    read_figures,
-    read_plan,
-    read_trial,
-)
-from harness.matrix.references import PART, name_of
-from harness.matrix.store import RESULT
+from harness.matrix.received import read_plan, read_trial
+from harness.matrix.store import RESULT, Store
+from harness.seal import sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from harness.matrix.planned import Plan
+    from harness.matrix.spec import TrialSpec
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Merged:
         differing: keys of trials that several stores ran with different outcomes.
         blocks: cells with timed blocks.
         left: trials of other plans, which were left where they are.
+        foreign: names of the code of the trials that is not this machine's.
     """
 
     plan: Plan
@@ -70,6 +73,7 @@ class Merged:
     differing: tuple[str, ...]
     blocks: int
     left: int
+    foreign: tuple[str, ...] = ()
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -97,10 +101,12 @@ def merge(folders: Sequence[Path], out: Path, data_root: Path) -> Merged:
     plans = [(store, read_plan(store)) for store in stores]
     known = [(str(store.root), plan) for store, plan in plans if plan is not None]
     _check_folders(plans, out)
-    joint = join_plans(known, _data_folders([plan for _, plan in known], data_root))
+    data = find_data(known, data_root)
+    joint = join_plans(known, data.folders)
+    foreign = foreign_code(joint, known[0][0])
     # Whatever is wrong in any of the stores is found before the first byte is written.
-    runs = {key: _runs_of_trial(stores, joint, key) for key in joint.trials}
-    records = {name: _chosen(stores, *name) for name in _records(joint)}
+    runs = {key: _runs_of_trial(stores, spec, data) for key, spec in joint.trials.items()}
+    records = {name: best_record(stores, joint, *name) for name in record_names(joint)}
 
     twice, differing, added, trials = 0, [], 0, 0
     for key, found in runs.items():
@@ -109,19 +115,20 @@ def merge(folders: Sequence[Path], out: Path, data_root: Path) -> Merged:
         trials += 1
         if len({run.outcome for run in found}) > 1:
             differing.append(key)
-        elif len(found) > 1:
+        elif sum(run.store.root != out for run in found) > 1:
             twice += 1
         digest = min(run.digest for run in found)
         holders = {run.store.root: run for run in found if run.digest == digest}
         added += all(run.store.root != out for run in found)
         if out not in holders:
-            _copy_trial(next(iter(holders.values())), joint, key, out)
-        records.pop(("failures", key), None)
+            _copy_trial(next(iter(holders.values())), joint.trials[key], data, out)
+        records.pop((FAILURES, key), None)
         (out / "failures" / f"{key}.json").unlink(missing_ok=True)
     for (part, name), value in records.items():
-        if value is not None and Inside(out).read(part, f"{name}.json") != _written(value):
-            write_json(out / part / f"{name}.json", value)
-    write_json(out / PLAN_FILE, joint.model_dump(mode="json"))
+        stored = None if value is None else stored_record(part, value)
+        if stored is not None and Inside(out).read(part, f"{name}.json") != record_bytes(stored):
+            write_json(out / part / f"{name}.json", stored)
+    write_json(out / PLAN_FILE, sealed(joint.model_dump(mode="json")))
     return Merged(
         plan=joint,
         trials=trials,
@@ -129,7 +136,7 @@ def merge(folders: Sequence[Path], out: Path, data_root: Path) -> Merged:
         twice=twice,
         differing=tuple(differing),
         blocks=sum(
-            part == "blocks" and value is not None for (part, _), value in records.items()
+            part == BLOCKS and value is not None for (part, _), value in records.items()
         ),
         left=sum(
             name not in joint.trials
@@ -137,6 +144,7 @@ def merge(folders: Sequence[Path], out: Path, data_root: Path) -> Merged:
             if store.root != out
             for name in store.names("trials")
         ),
+        foreign=foreign,
     )  # fmt: skip
 
 
@@ -167,42 +175,6 @@ def _check_folders(plans: Sequence[tuple[Inside, Plan | None]], out: Path) -> No
             )  # fmt: skip
 
 
-def _data_folders(plans: Sequence[Plan], data_root: Path) -> dict[str, str]:
-    """Find the plans' data sets on this machine, every byte checked."""
-    at_home = catalog.stored(data_root)
-    found = {}
-    for content in dict.fromkeys(content for plan in plans for content in plan.data):
-        named = {Path(plan.data[content].folder) for plan in plans if content in plan.data}
-        named |= {
-            one.folder.resolve()
-            for one in at_home
-            if one.info is not None and one.info.content == content
-        }
-        sound = [folder for folder in sorted(named) if _holds(folder, content)]
-        if not sound:
-            source = next(plan.data[content] for plan in plans if content in plan.data)
-            raise DataError(
-                f"the data set {source.name} ({content[:12]}) is not on this machine",
-                where=str(data_root),
-                mend=f"build it first: ablate data build {source.source}; or give --data-root",
-            )
-        found[content] = str(sound[0])
-    return found
-
-
-def _holds(folder: Path, content: str) -> bool:
-    if not folder.is_dir():
-        return False
-    try:
-        graphs = open_folder(folder)
-        if graphs.info.content != content:
-            return False
-        catalog.check(graphs)
-    except (HarnessError, OSError):
-        return False
-    return True
-
-
 @dataclass(frozen=True)
 class _Run:
     """A finished trial in one of the stores, by what its files say."""
@@ -212,19 +184,14 @@ class _Run:
     outcome: str
 
 
-def _runs_of_trial(stores: Iterable[Inside], plan: Plan, key: str) -> list[_Run]:
+def _runs_of_trial(stores: Iterable[Inside], spec: TrialSpec, data: DataHere) -> list[_Run]:
     """Read a trial in every store that has it; of its files only the digest is kept."""
     found = []
     for store in stores:
-        files = _read(store, plan, key)
+        files = read_trial(store, spec, data.truth(spec))
         if files is not None:
             found.append(_Run(store, _digest(files), _outcome(files)))
     return found
-
-
-def _read(store: Inside, plan: Plan, key: str) -> dict[tuple[str, ...], bytes] | None:
-    spec = plan.trials[key]
-    return read_trial(store, spec, plan.data[spec.data].graphs)
 
 
 def _digest(files: dict[tuple[str, ...], bytes]) -> str:
@@ -241,51 +208,11 @@ def _outcome(files: dict[tuple[str, ...], bytes]) -> str:
     return json.dumps([result["gate_digest"], result["collapse"]], sort_keys=True)
 
 
-def _copy_trial(run: _Run, plan: Plan, key: str, out: Path) -> None:
-    files = _read(run.store, plan, key)
+def _copy_trial(run: _Run, spec: TrialSpec, data: DataHere, out: Path) -> None:
+    files = read_trial(run.store, spec, data.truth(spec))
     if files is None or _digest(files) != run.digest:
         raise StoreError(
-            "was changed while it was merged", where=run.store.path("trials", key),
+            "was changed while it was merged", where=run.store.path("trials", spec.key),
             mend="merge again when nothing writes to that store",
         )  # fmt: skip
-    folder = out / "trials" / key
-    # A folder that is there is another run of the same trial, or what a link left behind.
-    shutil.rmtree(folder, ignore_errors=True)
-    with folder_written_whole(folder) as draft:
-        for place, content in files.items():
-            write_whole(draft.joinpath(*place), content)
-
-
-def _records(plan: Plan) -> list[tuple[str, str]]:
-    """Part and name of every JSON record that the plan may have."""
-    cells = [cell for feature in plan.features for cell in feature.cells if cell.here]
-    timings = list(dict.fromkeys(cell.timing for cell in cells))
-    splits = {name_of(spec.data, spec.seed) for spec in plan.trials.values()}
-    return [
-        *(("blocks", key) for key in timings),
-        *(("failures", key) for key in (*plan.trials, *timings)),
-        *((PART, name) for name in sorted(splits)),
-    ]
-
-
-def _chosen(stores: Iterable[Inside], part: str, name: str) -> Any:
-    """The record to keep: the longest, or of most attempts, and of those the smallest digest."""
-    read = {"blocks": read_blocks, "failures": read_failure, PART: read_figures}[part]
-    found = [value for store in stores if (value := read(store, name)) is not None]
-    if not found:
-        return None
-
-    def rank(value: Any) -> tuple[int, str]:
-        length = 0
-        if part == "blocks":
-            length = len(value)
-        elif part == "failures":
-            length = value["attempts"]
-        return -length, hashlib.sha256(_written(value)).hexdigest()
-
-    return min(found, key=rank)
-
-
-def _written(value: Any) -> bytes:
-    """The bytes of a record as ``write_json`` writes them."""
-    return (json.dumps(value, indent=1) + "\n").encode()
+    Store(out).receive(spec.key, files)

@@ -11,6 +11,7 @@ from harness.gates.complexity import USUAL, Budget
 from harness.matrix.measures import measure
 from harness.matrix.overrides import override_of
 from harness.matrix.planned import (
+    SPARE_SEEDS,
     DataSet,
     Plan,
     PlannedCell,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from harness.selection import Selection
     from harness.settings import TrainingSettings
 
-SPARE_SEEDS = 10
 FIRST_SEARCH_SEED = 1_000_000
 """Gates use the seeds below; a hyper-parameter search uses this one and those above alone."""
 

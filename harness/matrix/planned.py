@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PLAN_FILE = "plan.json"
 TIMING_SEED = 0
+SPARE_SEEDS = 10
+"""Seeds beyond the budget, for baseline runs that collapse."""
 
 
 class PlannedCell(BaseModel):

@@ -2,18 +2,22 @@
 
 Importing this module trains each built-in model on a handful of graphs, on purpose: compiled
 loops, layer templates and the optimizer are then there in every process that is forked off, which
-saves a trial half a second. The fork server offers no other moment for it.
+saves a trial half a second; registered features are there too. The fork server offers no other
+moment for it.
 """
 
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 
 import harness.matrix.timing
 import harness.matrix.worker  # noqa: F401 - the entry points of the forked processes
+from harness.errors import HarnessError
+from harness.feature import FEATURES
 from harness.graphs.dataset import save
 from harness.graphs.splits import split_by_seed
 from harness.models import MODELS
@@ -37,6 +41,8 @@ def rehearse() -> None:
                 fit(FitSpec(graphs, split, Selection(name), settings=settings))
 
 
+with suppress(HarnessError):  # a package that cannot be loaded is each trial's own to tell
+    FEATURES.load()
 # With a GPU, autograd starts threads, and a process that has some must not be forked.
 if not torch.cuda.is_available():
     torch.set_num_threads(1)

@@ -33,8 +33,6 @@ def measure_references(
         context: makes the processes.
         jobs: processes at once.
     """
-    from harness.process import die_with_parent  # noqa: PLC0415 - loads torch
-
     missing = [
         (data, seed)
         for data, wanted in seeds.items()
@@ -43,10 +41,18 @@ def measure_references(
     ]
     if not missing:
         return
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=die_with_parent) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin) as pool:
         found = pool.map(_measure, [str(folders[data]) for data, _ in missing], _second(missing))
         for (data, seed), figures in zip(missing, found, strict=True):
             store.keep(PART, name_of(data, seed), figures)
+
+
+def _begin() -> None:
+    from harness.matrix.worker import leave_interrupts_to_the_driver  # noqa: PLC0415 - loads torch
+    from harness.process import die_with_parent  # noqa: PLC0415
+
+    die_with_parent()
+    leave_interrupts_to_the_driver()
 
 
 def _second(pairs: Sequence[tuple[str, int]]) -> list[int]:

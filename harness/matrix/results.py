@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from harness.errors import StoreError
 from harness.gates.collapse import Outcome
 from harness.gates.f1 import Pair, Predictions
 from harness.gates.f1_gate import Evidence, evidence
-from harness.graphs.dataset import PackedGraphs, open_folder
+from harness.matrix.intact import open_intact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from harness.graphs.dataset import PackedGraphs
     from harness.matrix.store import Store, TrialResult
 
 
@@ -75,12 +79,19 @@ class Results:
             gate = self._store.gate(result)
             predictions = None
             if gate is not None:
-                group = self._data(result.spec.data).group[gate.index]
-                predictions = Predictions(gate.index, gate.label, gate.predicted, group)
+                group = self.graphs(result.spec.data).group
+                if np.any(gate.index < 0) or np.any(gate.index >= len(group)):
+                    raise StoreError(
+                        f"the predictions of trial {key} name a graph that its data set lacks",
+                        where=str(self._store.root),
+                        mend="delete the trial's folder; it is run again when it is needed",
+                    )
+                predictions = Predictions(gate.index, gate.label, gate.predicted, group[gate.index])
             self._read[key] = result, predictions
         return self._read[key]
 
-    def _data(self, content: str) -> PackedGraphs:
+    def graphs(self, content: str) -> PackedGraphs:
+        """The data set of that content hash."""
         if content not in self._graphs:
-            self._graphs[content] = open_folder(self.folders[content])
+            self._graphs[content] = open_intact(self.folders[content])
         return self._graphs[content]

@@ -123,7 +123,7 @@ def candidates_of(text: str, shape: Shape = Shape.ADD_ONE) -> list[Candidate]:
         if one != (Selection(ALL),):
             found.append(one)
         elif shape is not Shape.DROP_ONE:
-            found += [(Selection(name),) for name, kind in FEATURES if not _trains_often(kind)]
+            found += [(Selection(name),) for name, kind in FEATURES if not _is_costly(kind)]
     if not selected:
         raise UsageError(
             "no feature is selected", where="--features", mend="name some, or say: --features all"
@@ -137,10 +137,10 @@ def left_out_of(text: str) -> list[str]:
     named = {each.name for one in selected for each in one}
     if (Selection(ALL),) not in selected:
         return []
-    return [name for name, kind in FEATURES if _trains_often(kind) and name not in named]
+    return [name for name, kind in FEATURES if _is_costly(kind) and name not in named]
 
 
-def _trains_often(kind: type[Feature]) -> bool:
+def _is_costly(kind: type[Feature]) -> bool:
     return "around_fit" in kind.hooks()
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 import harness
 from harness.feature import FEATURES, Feature, make_arm
 from harness.graphs.splits import PROTOCOL
+from harness.hardware import versions
 from harness.hashing import content_key, files_key
 from harness.matrix.imports import sources_of
 from harness.selection import Selection, parse, parse_single
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     from harness.hardware import Hardware
 
 _NO_PART_OF_TRAINING = (
-    "cli", "config", "gates", "graphs/build", "graphs/catalog", "graphs/code", "graphs/reference",
-    "graphs/sources", "matrix", "report", "testing", "tuning", "__main__",
+    "calibration", "cli", "config", "declared", "doctor", "gates", "graphs/build",
+    "graphs/catalog", "graphs/code", "graphs/reference", "graphs/sources", "matrix", "report",
+    "sharing", "testing", "tuning", "__main__",
 )  # fmt: skip
 KEY_PACKAGES = ("torch", "torch-geometric")
 
@@ -123,7 +125,7 @@ def source_keys(model: Selection, arm: tuple[Feature, ...]) -> dict[str, str]:
     sources = {feature.name: FEATURES.get(feature.name).source_key() for feature in arm}
     sources[f"model:{model.name}"] = entry.source_key
     read = {f"model:{model.name}": entry.make, **{one.name: type(one) for one in arm}}
-    imported = {f"{name}, imports": _imported_key(source) for name, source in read.items()}
+    imported = {f"{name}, imports": imported_key(source) for name, source in read.items()}
     inputs = {f"inputs:{feature.name}": feature.inputs_key() for feature in arm}
     return sources | {name: key for name, key in (imported | inputs).items() if key}
 
@@ -132,6 +134,12 @@ def source_keys(model: Selection, arm: tuple[Feature, ...]) -> dict[str, str]:
 def engine_key() -> str:
     """Hash of all code that a training run goes through; another hash makes new trials."""
     return files_key(engine_files())
+
+
+def cache_key() -> str:
+    """Hash of what all trials have in common: the engine and the versions in their keys."""
+    installed = versions()
+    return content_key([engine_key(), {name: installed[name] for name in KEY_PACKAGES}], 16)
 
 
 def engine_files() -> list[Path]:
@@ -155,7 +163,7 @@ def is_engine(file: Path) -> bool:
 
 
 @cache  # a module is loaded once too
-def _imported_key(source: type | Callable[..., object]) -> str:
+def imported_key(source: type | Callable[..., object]) -> str:
     """Hash of what a feature's or a model's file imports; "" where that is the engine alone."""
     file = Path(inspect.getfile(source)).resolve()
     found = sources_of(file, source.__module__, is_engine)

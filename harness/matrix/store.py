@@ -19,28 +19,34 @@ from __future__ import annotations
 import hashlib
 import io
 import shutil
-import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from harness.errors import DataError, StoreError, first_problem
+from harness.errors import DataError, StoreError, sentence_of
 from harness.files import folder_written_whole, read_json, write_json, write_whole
 from harness.hardware import Hardware
+from harness.matrix.arrays import MAX_BYTES, read_arrays
+from harness.matrix.records import Failure, checked
 from harness.matrix.spec import TrialSpec
 from harness.result import Collapse
+from harness.seal import sealed, unsealed
+from harness.training.history import FILE_NAME, read_history
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from harness.result import EpochRecord
+
 SCHEMA = 1
 RESULT, GATE = "result.json", "gate.npz"
-KEPT = ("metrics_history.csv", "diagnostics.json", "diagnostics.txt", "tensorboard")
-MAX_GATE_BYTES = 1 << 30
+KEPT = (FILE_NAME, "diagnostics.json", "diagnostics.txt", "tensorboard")
+MAX_GATE_BYTES = MAX_BYTES
 
 
 class TrialResult(BaseModel):
@@ -109,32 +115,15 @@ class GateScores:
         Raises:
             ValueError: if it is anything else.
         """
-        try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-                found = cls(**{name: arrays[name] for name in cls.__dataclass_fields__})
-        except (OSError, KeyError, zipfile.BadZipFile, EOFError) as error:
-            raise ValueError(str(error)) from error
+        found = cls(
+            **read_arrays(content, dict(zip(cls.__dataclass_fields__, "iuuf", strict=True)))
+        )
         if len({len(array) for array in vars(found).values()}) != 1:
             raise ValueError("the arrays differ in length")
+        for name in ("label", "predicted"):
+            if np.any(getattr(found, name) > 1):
+                raise ValueError(f"a {name} is neither 0 nor 1")
         return found
-
-
-class Failure(BaseModel):
-    """Why an attempt at a trial gave no result.
-
-    Attributes:
-        kind: ``error``, ``killed`` or ``timeout``.
-        detail: one line for the user.
-        log: the end of what the process printed.
-        attempts: that ended without a result so far, this one among them.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: str
-    detail: str
-    log: str = ""
-    attempts: int = Field(1, ge=1)
 
 
 class Store:
@@ -156,12 +145,13 @@ class Store:
         """The scratch folder of a trial in progress; it survives interruptions."""
         return self.root / "work" / key
 
-    def _trial(self, key: str) -> Path:
+    def trial(self, key: str) -> Path:
+        """The folder of a finished trial."""
         return self.root / "trials" / key
 
     def finished(self, key: str) -> bool:
         """Whether the trial has a result; costs one look at the file system."""
-        return (self._trial(key) / RESULT).exists()
+        return (self.trial(key) / RESULT).exists()
 
     def keys(self) -> list[str]:
         """Keys of all finished trials, sorted."""
@@ -176,12 +166,11 @@ class Store:
         Raises:
             StoreError: if it is missing, damaged, or another trial's.
         """
-        path = self._trial(key) / RESULT
+        path = self.trial(key) / RESULT
         try:
-            result = TrialResult.model_validate(read_json(path))
-        except ValidationError as error:
-            field, what, _ = first_problem(error)
-            raise StoreError(f"field '{field}': {what}", where=str(path), mend=_DELETE) from error
+            result = TrialResult.model_validate(unsealed(read_json(path)))
+        except ValueError as error:
+            raise StoreError(sentence_of(error), where=str(path), mend=_DELETE) from error
         except DataError as error:
             raise StoreError(error.what, where=error.where, mend=_DELETE) from error
         if result.spec.key != key:
@@ -198,15 +187,24 @@ class Store:
         """
         if result.gate_digest is None:
             return None
-        path = self._trial(result.spec.key) / GATE
+        path = self.trial(result.spec.key) / GATE
         try:
             return GateScores.from_bytes(_checked(path, result.gate_digest))
         except (OSError, ValueError) as error:
             raise StoreError(f"cannot be used: {error}", where=str(path), mend=_DELETE) from error
 
-    def history(self, key: str) -> Path:
+    def history_file(self, key: str) -> Path:
         """Path of a finished trial's ``metrics_history.csv``."""
-        return self._trial(key) / "metrics_history.csv"
+        return self.trial(key) / FILE_NAME
+
+    def history(self, key: str) -> tuple[EpochRecord, ...]:
+        """A finished trial's epochs; none if it wrote no history.
+
+        Raises:
+            DataError: if the file is damaged.
+        """
+        path = self.history_file(key)
+        return read_history(path) if path.exists() else ()
 
     def write(self, result: TrialResult, gate: GateScores | None) -> None:
         """Store a finished trial, take over what it left in its scratch folder, and clear that.
@@ -216,7 +214,9 @@ class Store:
         """
         key = result.spec.key
         work = self.work(key)
-        with folder_written_whole(self._trial(key)) as draft:
+        if not self.finished(key):
+            self.drop(key)  # what a deletion that was interrupted left would be in the way
+        with folder_written_whole(self.trial(key)) as draft:
             if gate is not None:
                 write_whole(draft / GATE, gate.to_bytes())
             for name in KEPT:
@@ -224,13 +224,29 @@ class Store:
                     shutil.copytree(work / name, draft / name)
                 elif (work / name).exists():
                     shutil.copy2(work / name, draft / name)
-            write_json(draft / RESULT, result.model_dump(mode="json"))
+            write_json(draft / RESULT, sealed(result.model_dump(mode="json")))
         (self.root / "failures" / f"{key}.json").unlink(missing_ok=True)
         shutil.rmtree(work, ignore_errors=True)
 
+    def receive(self, key: str, files: Mapping[tuple[str, ...], bytes]) -> None:
+        """Store a finished trial that ran elsewhere, as it is.
+
+        Args:
+            key: of the trial.
+            files: content by place in the trial's folder, checked by ``received.read_trial``.
+
+        Raises:
+            OSError: if the disk is full; nothing is stored then.
+        """
+        # A folder that is there is another run of the same trial, or what a link left behind.
+        self.drop(key)
+        with folder_written_whole(self.trial(key)) as draft:
+            for place, content in files.items():
+                write_whole(draft.joinpath(*place), content)
+
     def drop(self, key: str) -> None:
         """Remove a damaged result, so that the trial is run again."""
-        shutil.rmtree(self._trial(key), ignore_errors=True)
+        shutil.rmtree(self.trial(key), ignore_errors=True)
 
     def fail(self, key: str, failure: Failure) -> None:
         """Record a failed attempt, and count those before it."""
@@ -242,10 +258,8 @@ class Store:
     def failure(self, key: str) -> Failure | None:
         """The last failed attempt of a trial without a result."""
         path = self.root / "failures" / f"{key}.json"
-        if not path.exists():
-            return None
         try:
-            return Failure.model_validate(read_json(path))
+            return Failure.model_validate(read_json(path)) if path.exists() else None
         except (ValidationError, DataError):
             return None
 
@@ -253,17 +267,25 @@ class Store:
         """A JSON record of ``blocks`` or ``references``; None where there is none.
 
         Raises:
-            DataError: if it is damaged.
+            StoreError: if it is damaged, or no such record.
         """
         path = self.root / part / f"{name}.json"
-        return read_json(path) if path.exists() else None
+        if not path.exists():
+            return None
+        try:
+            return checked(part, unsealed(read_json(path)))
+        except ValueError as error:
+            raise StoreError(sentence_of(error), where=str(path), mend=_ANEW) from error
+        except DataError as error:
+            raise StoreError(error.what, where=str(path), mend=_ANEW) from error
 
     def keep(self, part: str, name: str, value: Any) -> None:
         """Write a JSON record of ``blocks`` or ``references``, whole."""
-        write_json(self.root / part / f"{name}.json", value)
+        write_json(self.root / part / f"{name}.json", sealed(value))
 
 
 _DELETE = "delete the trial's folder; it is run again when it is needed"
+_ANEW = "delete it; it is measured again when it is needed"
 
 
 def _checked(path: Path, digest: str) -> bytes:

@@ -11,9 +11,12 @@ from harness.files import read_json
 from harness.matrix.judge import Judge
 from harness.matrix.planned import PLAN_FILE, Plan
 from harness.matrix.results import Results
+from harness.matrix.sound import plan_problem
 from harness.matrix.store import Store
+from harness.seal import unsealed
 
-ATTEMPTS = {"killed": 2, "timeout": 1, "error": 1}
+_AGAIN = "run ablate run --out DIR again"
+ATTEMPTS = {"killed": 2, "timeout": 1, "error": 1, "lost": 10}
 
 
 def open_stored(out: Path) -> Judge:
@@ -22,15 +25,23 @@ def open_stored(out: Path) -> Judge:
     Raises:
         DataError: if there is no plan in it, or it is damaged.
     """
+    path = out / PLAN_FILE
+    if not path.is_file():
+        raise DataError.at(
+            path, "there is no plan to report on", mend="run first: ablate run --out DIR"
+        )
     try:
-        plan = Plan.model_validate(read_json(out / PLAN_FILE))
+        plan = Plan.model_validate(unsealed(read_json(path)))
     except ValidationError as error:
         field, what, _ = first_problem(error)
-        raise DataError.at(out / PLAN_FILE, what, field=field) from error
+        raise DataError.at(path, what, field=field, mend=_AGAIN) from error
     except DataError as error:
-        raise DataError.at(
-            out / PLAN_FILE, "there is no plan to report on", mend="run first: ablate run --out DIR"
-        ) from error
+        raise DataError(error.what, where=error.where, mend=_AGAIN) from error
+    except ValueError as error:
+        raise DataError.at(path, str(error), mend=_AGAIN) from error
+    problem = plan_problem(plan)
+    if problem:
+        raise DataError.at(path, problem, mend=_AGAIN)
     folders = {content: Path(data.folder) for content, data in plan.data.items()}
     store = Store(out)
     return Judge(plan, store, Results(store, folders), given_up(plan, store))

@@ -25,12 +25,16 @@ from harness.hardware import available_cores
 from harness.matrix.blocks import TimingSettings
 from harness.matrix.spec import TrialSpec
 from harness.matrix.store import Store
-from harness.matrix.worker import prepare, print_to, to_fit
+from harness.matrix.worker import (
+    leave_interrupts_to_the_driver,
+    prepare,
+    print_to,
+    to_fit,
+)
 from harness.process import cpu_seconds, die_with_parent
 from harness.training.fit import FitSession, fit
 
 if TYPE_CHECKING:
-    import random
     from multiprocessing.connection import Connection
     from multiprocessing.context import ForkServerContext, ForkServerProcess
 
@@ -129,6 +133,7 @@ def training_share(found: FitResult) -> float:
 def serve(pipe: Connection, spec: str, data: str, plugins: tuple[str, ...], settings: str) -> None:
     """The life of an arm's process: one visit for each word that comes through the pipe."""
     die_with_parent()
+    leave_interrupts_to_the_driver()
     trial = TrialSpec.model_validate_json(spec)
     with tempfile.TemporaryDirectory(prefix="gnn-ablation-timing-") as scratch:
         print_to(Path(scratch) / "log")
@@ -180,11 +185,8 @@ class TimedCell:
             process.join()
             pipe.close()
 
-    def block(self, draw: random.Random) -> dict[str, Any]:
-        """Time one block, A B B A or B A A B as drawn; JSON data with the four visits."""
-        order = ["baseline", "candidate", "candidate", "baseline"]
-        if draw.random() < 0.5:  # noqa: PLR2004 - a fair coin
-            order = ["candidate", "baseline", "baseline", "candidate"]
+    def block(self, order: list[str]) -> dict[str, Any]:
+        """Time one block of four visits in an order from ``drawn_order``; JSON data."""
         visits: dict[str, list[dict[str, Any]]] = {"baseline": [], "candidate": []}
         for name in order:
             visits[name].append(self._visit(name))

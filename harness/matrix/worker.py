@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from harness.errors import HarnessError
-from harness.graphs.dataset import open_folder
+from harness.errors import HarnessError, describe_os_error
 from harness.graphs.splits import stored_split
 from harness.hardware import describe
 from harness.matrix import locks
+from harness.matrix.blame import raised_in
+from harness.matrix.intact import open_intact
+from harness.matrix.records import Failure
 from harness.matrix.spec import TrialSpec, engine_key
-from harness.matrix.store import Failure, GateScores, Store, TrialResult, gate_digest
+from harness.matrix.store import GateScores, Store, TrialResult, gate_digest
 from harness.metrics import Confusion, auc, predict
 from harness.process import cpu_seconds, die_with_parent, set_up
 from harness.registry import import_plugins
@@ -60,6 +64,7 @@ def run_job(job: Job) -> None:
     store = Store(Path(job.store))
     work = store.work(spec.key)
     die_with_parent()
+    leave_interrupts_to_the_driver()
     try:
         with locks.one_at_a_time(work / "lock"), locks.shared():
             if store.finished(spec.key):
@@ -68,14 +73,31 @@ def run_job(job: Job) -> None:
             prepare(job.plugins, spec.threads)
             train(spec, Path(job.data), store, job.processes)
     except HarnessError as error:
-        store.fail(spec.key, Failure(kind="error", detail=" ".join(str(error).split())))
-        sys.exit(FAILED)
+        _end(store, spec.key, str(error))
     except Exception as error:  # noqa: BLE001 - whatever a feature raises is this trial's end alone
-        lines = traceback.format_exc()
-        detail = f"{type(error).__name__}: {error}"
-        failure = Failure(kind="error", detail=" ".join(detail.split()), log=lines[-_LOG_TAIL:])
-        store.fail(spec.key, failure)
-        sys.exit(FAILED)
+        _end(store, spec.key, _told(error), traceback.format_exc())
+
+
+def leave_interrupts_to_the_driver() -> None:
+    """Ignore what a terminal sends to all of its processes: the driver ends this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _end(store: Store, key: str, detail: str, log: str = "") -> NoReturn:
+    """Record a failure and exit; where not even that can be written, the driver meets it too."""
+    with suppress(OSError):
+        one_line = " ".join(detail.split())
+        store.fail(key, Failure(kind="error", detail=one_line, log=log[-_LOG_TAIL:]))
+    sys.exit(FAILED)
+
+
+def _told(error: Exception) -> str:
+    """What a trial raised, and in which feature's hook; what to do, where the system refused."""
+    raised = raised_in(error)
+    if isinstance(error, OSError) and raised is None:
+        return str(describe_os_error(error))
+    place = "" if raised is None else f"feature '{raised[0]}' in {raised[1]}: "
+    return f"{place}{type(error).__name__}: {error}"
 
 
 def train(spec: TrialSpec, data: Path, store: Store, processes: int = 1) -> None:
@@ -112,8 +134,8 @@ def to_fit(spec: TrialSpec, data: Path, store: Store, processes: int = 1) -> Fit
     Raises:
         HarnessError: if the data set is another one than the trial's.
     """
-    graphs = open_folder(data)
-    if graphs.info.content != spec.data:
+    graphs = open_intact(data)
+    if graphs.content != spec.data:
         raise HarnessError("holds another data set than the trial's", where=str(data))
     # What another engine measured, such as a learning rate, would not be these bits.
     cache = store.cache / engine_key()

@@ -22,10 +22,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.gates.cell import Cell
+    from harness.gates.sequential import Decision
     from harness.matrix.events import Event
     from harness.matrix.planned import Plan
 
-_EXPECTED_PAIRS = 6
+_EXPECTED_PAIRS = 8
+"""Of a feature, before any is done: most fail, on one model, after about so many."""
+
+
+_QUIET = ("finished", "cancelled")
 
 
 class Watch:
@@ -40,19 +45,28 @@ class Watch:
     def __init__(self, plan: Plan, jobs: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.plan, self.jobs, self.clock = plan, jobs, clock
         self.start = clock()
-        self.ended = self.failed = self.running = 0
+        self.ended = self.failed = 0
+        self._under_way: set[str] = set()
         self.seconds: list[float] = []
         self.judged: dict[str, Judged] = {}
         self.blocks: dict[str, str] = {}
         self.doing = "training"
 
+    @property
+    def running(self) -> int:
+        """Trials under way on this machine."""
+        return len(self._under_way)
+
     def hear(self, event: Event) -> None:
         """Take an event in."""
         match event:
-            case TrialStarted():
-                self.running += 1
+            case TrialStarted(spec=spec):
+                self._under_way.add(spec.key)
             case TrialEnded(outcome=outcome):
-                self.running -= 1
+                # A result that another machine found has not begun here.
+                self._under_way.discard(outcome.key)
+                if outcome.status == "cancelled":
+                    return
                 self.ended += outcome.status == "finished"
                 self.failed += outcome.status != "finished"
                 self.seconds.append(outcome.seconds)
@@ -70,10 +84,10 @@ class Watch:
         """Seconds that training will probably still take; None before the first trial."""
         if not self.seconds:
             return None
-        trials = 0
-        for one in self.judged.values():
-            if not one.done:
-                trials += max(_EXPECTED_PAIRS * len(one.feature.cells) - one.pairs, 1)
+        done = [one.pairs for one in self.judged.values() if one.done]
+        expected = statistics.fmean(done) if done else _EXPECTED_PAIRS
+        # Baseline runs are shared, so that a pair mostly is one more trial.
+        trials = sum(max(expected - one.pairs, 1) for one in self.judged.values() if not one.done)
         return trials * statistics.median(self.seconds) / self.jobs
 
     def status(self) -> str:
@@ -97,8 +111,16 @@ def _cell_text(cell: Cell) -> Text:
     result = cell.f1
     if result is None or result.decision.mean is None:
         return Text("...", style="dim")
-    text = f"{points(result.decision.mean)} n={result.decision.n}"
+    text = f"{points(result.decision.mean)} {pairs_of(result.decision)}"
     return Text(text, style=STYLES[cell.verdict])
+
+
+def pairs_of(decision: Decision) -> str:
+    """Pairs that were looked at, and of how many where more are needed: ``n=5/9``."""
+    if not decision.open:
+        return f"n={decision.n}"
+    needed = decision.n + decision.more if decision.more else decision.budget
+    return f"n={decision.n}/{min(needed, decision.budget)}"
 
 
 class LiveView:
@@ -106,7 +128,10 @@ class LiveView:
 
     def __init__(self, watch: Watch, console: Console) -> None:
         self._watch = watch
-        self._live = Live(console=console, refresh_per_second=2, transient=True)
+        # Drawn anew by the clock too, so that the time goes on between two events.
+        self._live = Live(
+            console=console, get_renderable=self._table, refresh_per_second=2, transient=True
+        )
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -121,7 +146,7 @@ class LiveView:
     def __call__(self, event: Event) -> None:
         """Show an event."""
         self._watch.hear(event)
-        self._live.update(self._table())
+        self._live.refresh()
 
     def _table(self) -> Table:
         watch = self._watch
@@ -173,7 +198,7 @@ class PlainView:
                 word = event.verdict.verdict
                 why = "; ".join(event.verdict.reasons) or event.verdict.sentence
                 self._line(f"{event.feature.name}: {said(word)} ({why})")
-            case TrialEnded(spec=spec, outcome=outcome) if outcome.status != "finished":
+            case TrialEnded(spec=spec, outcome=outcome) if outcome.status not in _QUIET:
                 self._line(f"{outcome.status}: {spec}")
             case BlockTimed():
                 pass

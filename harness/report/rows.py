@@ -107,6 +107,19 @@ def other_lines(summary: Summary) -> list[str]:
     ]
 
 
+def warnings_of(summary: Summary) -> list[str]:
+    """What must be read with care, each sentence once: lost to references, weak gates, data."""
+    found = [one.warning for one in summary.figures if one.warning]
+    found += [
+        f"{one.planned.name}, {cell.key.model}: {warning}"
+        for one in summary.features
+        for cell in one.verdict.cells
+        if cell.f1 is not None
+        for warning in cell.f1.warnings
+    ]
+    return list(dict.fromkeys((*found, *summary.notes)))
+
+
 def figure_rows(figures: tuple[Figures, ...]) -> list[list[str]]:
     """Baselines beside their references: ``FIGURE_HEADERS``."""
     return [

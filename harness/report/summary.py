@@ -14,7 +14,7 @@ from harness.report.other import OtherPolicy, other_policy
 from harness.report.shapes import shape_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from harness.gates.interaction import Interaction
     from harness.gates.verdict import FeatureVerdict
@@ -220,7 +220,7 @@ def summarise(judge: Judge) -> Summary:
     return Summary(
         plan=judge.plan,
         features=tuple(features),
-        figures=_figures(judge),
+        figures=_figures(judge, read),
         trials=len(read),
         machines=_machines(results),
         commits=tuple(sorted({one.git_commit for one in results if one.git_commit})),
@@ -234,15 +234,25 @@ def _machines(results: Sequence[TrialResult]) -> tuple[Hardware, ...]:
     return tuple(found[text] for text in sorted(found))
 
 
-def _figures(judge: Judge) -> tuple[Figures, ...]:
+def _figures(judge: Judge, read: Collection[str]) -> tuple[Figures, ...]:
+    """Of the baseline runs that verdicts read, so that none hangs on what was trained ahead.
+
+    A model whose verdicts read none, since every candidate broke, has all that are there.
+    """
     plan = judge.plan
+    finished = [
+        key
+        for key, spec in plan.trials.items()
+        if spec.arm == plan.baseline and judge.results.has(key)
+    ]
+    cells = {key: (plan.trials[key].data, plan.trials[key].model) for key in finished}
+    judged = {cells[key] for key in finished if key in read}
     found: dict[tuple[str, str], dict[int, list[float]]] = {}
-    for key, spec in plan.trials.items():
-        if spec.arm == plan.baseline and judge.results.has(key):
-            f1 = judge.results.result(key).f1
-            if f1 is not None:
-                seeds = found.setdefault((spec.data, spec.model), {})
-                seeds.setdefault(spec.seed, []).append(f1)
+    for key in finished:
+        f1 = judge.results.result(key).f1
+        if f1 is not None and (key in read or cells[key] not in judged):
+            seeds = found.setdefault(cells[key], {})
+            seeds.setdefault(plan.trials[key].seed, []).append(f1)
     figures = []
     for (data, model), by_seed in found.items():
         stored = [judge.store.read(PART, name_of(data, seed)) for seed in by_seed]

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import io
 import pickle
+import struct
 import warnings
+import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -29,7 +32,13 @@ if TYPE_CHECKING:
 LAST, BEST = "last.pt", "best.pt"
 
 _MEND = "delete it, or train anew without --resume"
-_UNREADABLE = (OSError, RuntimeError, EOFError, ValueError, LookupError, pickle.UnpicklingError)
+MOST_BYTES = 4 << 30
+
+# All that torch raises for what is no checkpoint, or one that was damaged.
+UNREADABLE = (
+    OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError,
+    AssertionError, ArithmeticError, MemoryError, struct.error, pickle.UnpicklingError,
+)  # fmt: skip
 
 
 def save_last(
@@ -103,19 +112,37 @@ def load(path: Path) -> dict[str, Any]:
     """Read a checkpoint; nothing in it is executed.
 
     Raises:
-        DataError: if the file is missing, damaged, holds objects or is of another format.
+        DataError: if the file is missing, too large or damaged, holds objects, or is of another
+            format.
     """
+    damaged = _damaged_record(path)
+    if damaged:
+        what = f"is damaged: {damaged} is not what was written"
+        raise DataError.at(path, what, mend=_MEND)
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise DataError.at(path, f"is larger than {MOST_BYTES >> 30} GiB", mend=_MEND)
         with warnings.catch_warnings():
             # torch warns of what foreign files hold; the error below says more.
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         what = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError.at(path, f"is no readable checkpoint: {what}", mend=_MEND) from error
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise DataError.at(path, f"is no checkpoint of format {SCHEMA}", mend=_MEND)
     return content
+
+
+def _damaged_record(path: Path) -> str | None:
+    """A record whose check sum is not its content's: torch writes them, and reads on without."""
+    try:
+        if not zipfile.is_zipfile(path):
+            return None  # of an older torch, or none at all
+        with zipfile.ZipFile(path) as records:
+            return records.testzip()
+    except (OSError, zipfile.BadZipFile, ValueError, RuntimeError, EOFError, zlib.error) as error:
+        return f"its list of records ({error})"
 
 
 def restore(run: LiveRun, best: Best, path: Path) -> dict[str, Any]:
@@ -134,7 +161,7 @@ def restore(run: LiveRun, best: Best, path: Path) -> dict[str, Any]:
         )
     try:
         return _restore(run, best, content)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except UNREADABLE as error:
         what = " ".join(f"{type(error).__name__}: {error}".split())
         raise DataError.at(path, f"does not fit the run: {what}", mend=_MEND) from error
 

@@ -26,19 +26,19 @@ def score(run: Run, model: nn.Module, index: NDArray[np.int64]) -> Scores:
     """
     training = model.training
     model.eval()
-    probability, label, loss = [], [], torch.zeros((), device=run.device)
+    probability, loss = [], []
     with torch.no_grad():
-        for batch in run.batches(index):
+        for batch in run.batches(run.parallel.share(index)):
             logits = run.forward(batch, model).float()
             probability.append(logits.softmax(dim=1)[:, 1])
-            loss += functional.cross_entropy(logits, batch.y, reduction="sum")
-            label.append(batch.y)
+            loss.append(functional.cross_entropy(logits, batch.y, reduction="none"))
     model.train(training)
+    count = len(index)
     return Scores(
         index=index,
-        label=torch.cat(label).cpu().numpy(),
-        probability=torch.cat(probability).cpu().numpy(),
-        loss=float(loss) / max(len(index), 1),
+        label=run.graphs.label[index].astype(np.int64),
+        probability=run.parallel.gather(torch.cat(probability), count).cpu().numpy(),
+        loss=float(run.parallel.gather(torch.cat(loss), count).sum()) / max(count, 1),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -42,29 +42,33 @@ def fit(spec: FitSpec, on_epoch: Callable[[EpochRecord], None] | None = None) ->
         DataError: if ``spec.resume`` finds a checkpoint of another run.
         OSError: if the folder cannot be written.
     """
-    call: Callable[[FitSpec], FitResult] = partial(_fit_once, on_epoch=_told_here(on_epoch))
+    call: Callable[[FitSpec], FitResult] = partial(_fit_once, on_epoch=_TellHere(on_epoch))
     for feature in reversed(spec.arm):
         if "around_fit" in feature.hooks():
             call = partial(feature.fresh().around_fit, call)
     return call(spec)
 
 
-def _told_here(
-    on_epoch: Callable[[EpochRecord], None] | None,
-) -> Callable[[EpochRecord], None] | None:
-    """Tell of epochs in this process, and not in those that a wrap forks off it."""
-    if on_epoch is None:
-        return None
-    here, tell = os.getpid(), on_epoch
-    return lambda record: tell(record) if os.getpid() == here else None
+@dataclass(frozen=True)
+class _TellHere:
+    """Tells of epochs in this process, and not in those that a wrap starts."""
+
+    tell: Callable[[EpochRecord], None] | None
+    here: int = field(default_factory=os.getpid)
+
+    def __call__(self, record: EpochRecord) -> None:
+        if self.tell is not None and os.getpid() == self.here:
+            self.tell(record)
+
+    def __reduce__(self) -> tuple[type[_TellHere], tuple[None]]:
+        return _TellHere, (None,)
 
 
-def _fit_once(spec: FitSpec, on_epoch: Callable[[EpochRecord], None] | None) -> FitResult:
+def _fit_once(spec: FitSpec, on_epoch: Callable[[EpochRecord], None]) -> FitResult:
     session = FitSession(spec)
     while not session.ended:
         session.run_epoch()
-        if on_epoch is not None:
-            on_epoch(session.run.history[-1])
+        on_epoch(session.run.history[-1])
     return session.finish()
 
 
@@ -84,8 +88,8 @@ class FitSession:
         self._stop: Collapse | None = None
         self._train_seconds: list[float] = []
         self.run.emit("on_fit_start")
-        self._setup_seconds = self._stamp() - start
-        self._origin = {} if spec.folder is None else metadata(spec)
+        self._setup_seconds = self.run.parallel.slowest(self._stamp() - start)
+        self._origin = {} if self.run.folder is None else metadata(spec)
         last = None if spec.folder is None else spec.folder / checkpoint.LAST
         if spec.resume and last is not None and last.exists():
             times = checkpoint.restore(self.run, self._best, last)
@@ -116,6 +120,7 @@ class FitSession:
         start = self._stamp()
         totals = self._train()
         run.emit("on_epoch_end")
+        run.parallel.settle(run.model)
         model = run.model_to_evaluate()
         trained = self._stamp()
         scores = score(run, model, run.spec.split.select)
@@ -124,8 +129,8 @@ class FitSession:
             epoch=run.epoch,
             **totals,
             **select_metrics(scores),
-            train_seconds=trained - start,
-            evaluation_seconds=evaluated - trained,
+            train_seconds=run.parallel.slowest(trained - start),
+            evaluation_seconds=run.parallel.slowest(evaluated - trained),
         )
         run.history.append(record)
         run.scores = scores
@@ -135,7 +140,8 @@ class FitSession:
         run.schedule.after_epoch(record.f1)
         self._train_seconds.append(self._stamp() - evaluated + trained - start)
         self._keep(improved=improved)
-        self._train_seconds[-1] = self._stamp() - evaluated + trained - start
+        spent = self._stamp() - evaluated + trained - start
+        self._train_seconds[-1] = run.parallel.slowest(spent)
         run.epoch += 1
         return self._train_seconds[-1]
 
@@ -211,7 +217,7 @@ class FitSession:
             history.write_history(run.folder / history.FILE_NAME, run.history)
             if found is not None:
                 diagnostics.write(diagnostics.diagnose(run, result), run.folder)
-        seconds = self._stamp() - start - evaluation
+        seconds = run.parallel.slowest(self._stamp() - start - evaluation)
         return replace(result, finish_seconds=seconds)
 
     def _chosen_model(self) -> nn.Module:

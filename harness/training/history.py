@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE_NAME = "metrics_history.csv"
+MAX_BYTES = 64 << 20
+"""Of a hundred thousand epochs, the most that a run may have, there are half as many."""
 
 
 def write_history(path: Path, history: Iterable[EpochRecord]) -> None:
@@ -32,9 +34,11 @@ def read_history(path: Path) -> tuple[EpochRecord, ...]:
     """Read what ``write_history`` wrote.
 
     Raises:
-        DataError: naming line and field of what does not belong.
+        DataError: naming line and field of what does not belong, or if the file is too large.
     """
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise DataError.at(path, f"larger than {MAX_BYTES >> 20} MiB")
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError.at(path, f"cannot be read: {error}") from error
@@ -54,3 +58,23 @@ def _record(path: Path, number: int, line: str) -> EpochRecord:
     except ValidationError as error:
         field, what, _ = first_problem(error)
         raise DataError.at(path, what, line=number, field=field) from error
+
+
+def scalars_of(record: EpochRecord) -> dict[str, float]:
+    """An epoch's values by the tags that TensorBoard shows them under."""
+    return {
+        "loss/train": record.train_loss,
+        "loss/select": record.select_loss,
+        "select/f1": record.f1,
+        "select/precision": record.precision,
+        "select/recall": record.recall,
+        "select/balanced_accuracy": record.balanced_accuracy,
+        "select/auc": record.auc,
+        "select/threshold": record.threshold,
+        "gradient/norm": record.gradient_norm,
+        "gradient/clipped_steps": record.clipped_steps,
+        "predictions/safe": record.predicted_safe,
+        "predictions/vulnerable": record.predicted_vulnerable,
+        "seconds/train": record.train_seconds,
+        "seconds/evaluation": record.evaluation_seconds,
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from harness.errors import UsageError
 from harness.graphs.batch import GraphBatch, collate
 from harness.graphs.cutting import cut
 from harness.models import DataShape, call_model, make_model
+from harness.training.alone import Alone
 from harness.training.configuration import configuration
 from harness.training.defaults import (
     adam,
@@ -24,6 +26,7 @@ from harness.training.defaults import (
 )
 from harness.training.rehearsal import rehearsal
 from harness.training.schedules import make_schedule
+from harness.training.sharing import size_of_share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,10 +38,11 @@ if TYPE_CHECKING:
     from harness.feature import Feature
     from harness.graphs.dataset import PackedGraphs
     from harness.result import EpochRecord, FitSpec, Scores
-    from harness.run import ParameterGroup, Schedule
+    from harness.run import DataParallel, ParameterGroup, Schedule
     from harness.settings import TrainingSettings
 
 _SEED_STRIDE = 1_000_003
+_RANK_STRIDE = 1_000_000_000_039
 
 
 class LiveRun:
@@ -59,8 +63,8 @@ class LiveRun:
         self.seed = spec.seed
         self.graphs: PackedGraphs = spec.graphs
         self.train: NDArray[np.int64] = spec.split.train
-        self.folder: Path | None = spec.folder
-        self.cache: Path | None = spec.cache
+        self.folder: Path | None = None
+        self.cache: Path | None = None
         self.epoch = 0
         self.step = 0
         self.batch: GraphBatch | None = None
@@ -90,6 +94,13 @@ class LiveRun:
 
     def _build(self) -> None:
         ask = self._ask
+        self.parallel: DataParallel = ask("data_parallel", lambda: None) or Alone()
+        with self._blaming("data_parallel"):
+            self._batch_size = size_of_share(self.settings, self.parallel.world)
+        self._call = self.parallel.forward(self.model)
+        # One rank writes; and what one of them finds in a cache the others would wait for.
+        self.folder = self.spec.folder if self.parallel.rank == 0 else None
+        self.cache = self.spec.cache if self.parallel.world == 1 else None
         self.optimizer: torch.optim.Optimizer = self._make_optimizer()
         self.order: Callable[[int], NDArray[np.int64]] = ask("sampler", self.default_sampler)
         weights: torch.Tensor | None = ask("class_weights", lambda: None)
@@ -161,24 +172,24 @@ class LiveRun:
     def bounds(self, index: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where ``batches`` cuts graphs in the order given; ``[k + 1]`` for ``k`` batches."""
         nodes = self.graphs.node_ptr[index + 1] - self.graphs.node_ptr[index]
-        return cut(nodes, self.settings.batch_size, self.settings.batch_nodes)
+        return cut(nodes, self._batch_size, self.settings.batch_nodes)
 
     def forward(self, batch: GraphBatch, model: nn.Module | None = None) -> torch.Tensor:
         """Logits ``[B, C]`` under the arm's forward wraps."""
-        model = self.model if model is None else model
+        call = self._call if model is None else partial(call_model, model)
         if not self._wraps:
-            return call_model(model, batch)
+            return call(batch)
         with ExitStack() as stack:
             for feature in self._wraps:
                 stack.enter_context(feature.around_forward(self))
-            return call_model(model, batch)
+            return call(batch)
 
     def windows(self, epoch: int) -> Iterator[tuple[Iterable[GraphBatch], int]]:
         """An epoch's training batches by optimizer step, each with its number of graphs.
 
         Batches are made as they are read: finish one window before the next.
         """
-        order = self.order(epoch)
+        order = self.parallel.share(self.order(epoch))
         batches = self.batches(order)
         ends = self.bounds(order)[: -1 : self.window].tolist()
         for begin, end in pairwise([*ends, len(order)]):
@@ -222,11 +233,12 @@ class LiveRun:
         return max(float(group["lr"]) for group in self.optimizer.param_groups)
 
     def seed_epoch(self) -> None:
-        """Give each epoch its own stream for dropout and the like, the same in both arms."""
-        torch.manual_seed(self.seed * _SEED_STRIDE + self.epoch + 1)
+        """Give each epoch and rank a stream for dropout and the like, the same in both arms."""
+        epoch = self.seed * _SEED_STRIDE + self.epoch + 1
+        torch.manual_seed(epoch + _RANK_STRIDE * self.parallel.rank)
 
     def train_window(self, window: Iterable[GraphBatch], graphs: int) -> None:
-        """Take one optimizer step on batches that hold ``graphs`` graphs in all.
+        """Take one optimizer step on batches that hold ``graphs`` graphs in all, of this rank's.
 
         The loss is the mean over the graphs of the whole window, however it is cut into batches.
         """
@@ -241,7 +253,7 @@ class LiveRun:
             total += loss.detach()
             pending = batch
         self._update()
-        self.loss = total
+        self.loss = self.parallel.mean(total)
         if pending is not None:
             self._observe(pending)
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 _BLOCK = 4096
+_LONGEST = 16 << 20
+"""Bytes of a line at most; those of a study have hundreds."""
 
 
 class LockedJournal(BaseJournalBackend):
@@ -44,13 +46,15 @@ class LockedJournal(BaseJournalBackend):
         """Whole lines from this number on; one that is being written is left for later.
 
         Raises:
-            DataError: if a line is not JSON; names file and line.
+            DataError: if a line is not JSON, or too long; names file and line.
         """
         number = min(log_number_from, len(self._offsets) - 1)
         with self._path.open("rb") as file:
             file.seek(self._offsets[number])
-            for line in file:
+            while line := file.readline(_LONGEST):
                 if not line.endswith(b"\n"):
+                    if len(line) == _LONGEST:
+                        raise self._damaged(number + 1)
                     return
                 number += 1
                 if number == len(self._offsets):
@@ -72,7 +76,7 @@ class LockedJournal(BaseJournalBackend):
     def _parse(self, line: bytes, number: int) -> dict[str, Any]:
         try:
             found = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self._damaged(number) from error
         if not isinstance(found, dict):
             raise self._damaged(number)

@@ -8,6 +8,7 @@ where the run has no such thing. What follows ``=`` is a range ``low..high``, wi
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -124,7 +125,7 @@ def _range(text: str, entry: Entry, span: re.Match[str]) -> Entry:
         raise bad(text, "a range by orders of magnitude must begin above 0", "leave :log out")
     if step is not None:
         steps = (high - low) / step if step > 0 else 0
-        if steps < 1 or abs(steps - round(steps)) > 1e-9 * steps:
+        if not 1 <= steps < math.inf or abs(steps - round(steps)) > 1e-9 * steps:
             raise bad(text, f"steps of {step:g} do not lead from {low:g} to {high:g}")
     return Entry(entry.name, entry.optional, (), low, high, log, step)
 

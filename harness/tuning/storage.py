@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.exceptions import (
+    DuplicatedStudyError,
+    ExperimentalWarning,
+    StorageInternalError,
+)
 from optuna.storages import InMemoryStorage, JournalStorage, RDBStorage
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from harness.errors import UsageError
+from harness.errors import DataError, UsageError
 from harness.tuning.alive import Workers
 from harness.tuning.journal import LockedJournal
 
@@ -27,6 +31,11 @@ _KINDS = (
     "give a path of a journal file or a database's URL: sqlite:///study.db, "
     "postgresql+psycopg://user@host/name"
 )
+
+_NO_STUDY = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError,
+    ValueError, DuplicatedStudyError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,7 @@ def open_storage(text: str, folder: Path | None) -> Storage:
 
     Raises:
         UsageError: if it cannot be reached, or its driver is not installed.
+        DataError: if the journal holds what is no study.
     """
     if "://" in text:
         return _database(text)
@@ -76,6 +86,12 @@ def open_storage(text: str, folder: Path | None) -> Storage:
     except OSError as error:
         raise UsageError(
             f"cannot be written: {error.strerror}", where=f"storage '{path}'", mend=_KINDS
+        ) from error
+    except _NO_STUDY as error:  # the library reads every line at once, and trusts each
+        raise DataError.at(
+            path,
+            f"is no study: {type(error).__name__}: {error}",
+            mend="name another storage, or another folder",
         ) from error
     return Storage(str(path), journal, Workers(path.with_name(f"{path.name}.workers")))
 

@@ -9,43 +9,15 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from harness.cli import main
 from harness.graphs.dataset import save
 from harness.hardware import describe
 from harness.testing import planted_graphs
 
 PLUGIN = Path(__file__).parents[1] / "matrix" / "planted_features.py"
-
-
-@dataclass
-class Done:
-    stdout: str
-    stderr: str
-
-
-@pytest.fixture
-def ablate(tmp_path, monkeypatch, capfd):
-    """Run the command in an empty folder, within this process."""
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def run(*arguments, code=0):
-        monkeypatch.setattr(sys, "argv", ["ablate", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capfd.readouterr()
-        assert (ended.value.code or 0) == code, out + err
-        assert "Traceback" not in err
-        return Done(out, err)
-
-    return run
 
 
 @pytest.fixture
@@ -85,6 +57,7 @@ def data(tmp_path):
         "tune",
         "features",
         "models",
+        "key",
         "data",
         "data info",
     ],
@@ -102,32 +75,10 @@ def test_listings_and_cards(ablate):
     assert "inverted_guard" in ablate("data", "list").stdout
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["run", "--features", "swaa"], "did you mean swa"),
-        (["run", "--features", "swa[start=7]"], "field 'start' of feature 'swa'"),
-        (["run", "--models", "transformer"], "no model 'transformer'"),
-        (["run", "--seeds", "99"], "--seeds"),
-        (["run", "--seeds", "ten"], "--seeds"),
-        (["run", "--data", "nowhere/x.jsonl"], "nowhere/x.jsonl"),
-        (["run", "--device", "cuda", "--features", "amp"], "no CUDA device"),
-        (["run", "--plugins", "nothing.py"], "nothing.py"),
-        (["run", "--config", "nothing.toml"], "nothing.toml"),
-        (["run", "--what"], "No such option"),
-        (["report", "nowhere"], "there is no plan to report on"),
-        (["features", "nothing"], "there is no feature 'nothing'"),
-        (["plan", "--features", "swaa"], "did you mean swa"),
-        (["merge", "nowhere", "--out", "out"], "there is no such folder"),
-        (["merge", ".", "--out", "out"], "there is no plan in it"),
-        (["merge", "."], "Missing option '--out'"),
-        (["run", "--shape", "triples"], "--shape"),
-        (["run", "--shape", "pairs", "--features", "amp"], "a pair takes two features"),
-        (["plan", "--shape", "drop-one", "--baseline", "plain"], "there is nothing to take out"),
-    ],
-)
-def test_what_cannot_be_is_said_with_exit_code_2(ablate, arguments, says):
-    assert says in ablate(*arguments, code=2).stderr
+def test_the_engines_key_is_one_word_and_stays(ablate):
+    first, second = (ablate("key").stdout for _ in range(2))
+    assert re.fullmatch(r"[0-9a-f]{16}\n", first)
+    assert first == second
 
 
 def test_two_owners_of_a_slot_stop_the_run_before_anything_trains(ablate, data, tmp_path):
@@ -159,10 +110,17 @@ def test_a_whole_run_writes_its_verdict_and_a_report_repeats_it(process, data, t
     assert (tmp_path / "out" / "report.md").read_text().startswith("# Ablation: FAIL")
     again = process(*arguments, code=1)
     assert again.stdout == done.stdout
+    assert json.loads(process(*arguments, "--json", code=1).stdout) == document
     shown = process("report", "out", code=1)
     assert shown.stdout == done.stdout
     as_json = process("report", "out", "--format", "json", code=1)
     assert json.loads(as_json.stdout) == document
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert "planted_constant" in page
+    quiet = process("report", "out", "--format", "junit", "--output", "ablation.xml", code=1)
+    assert quiet.stdout == ""
+    assert "<failure " in (tmp_path / "ablation.xml").read_text()
 
 
 def test_a_plan_says_what_a_run_takes_and_trains_no_ablation(process, data, tmp_path):

@@ -5,22 +5,22 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 import features
 import harness
 from harness.cli import gate as gate_module
-from harness.cli import main
 from harness.errors import ExitCode
 from harness.graphs.dataset import save
 from harness.testing import planted_graphs
 
+SCHEMA = Path(__file__).parents[2] / "docs" / "verdict.schema.json"
 FEATURE = '''
 @register
 class {title}(Feature):
@@ -124,6 +124,11 @@ def test_a_change_runs_what_it_concerns_and_nothing_else(project):
     assert "layout alone: gate_helper.py, both.py." in out
     assert "No code changed that is trained: no run is needed" in out
     assert _trials(project) == before
+    verdict = json.loads((project / "out" / "verdict.json").read_text())
+    assert (verdict["verdict"], verdict["features"]) == ("PASS", {})
+    jsonschema.validate(verdict, json.loads(SCHEMA.read_text()))
+    assert "No code changed" in (project / "out" / "report.md").read_text()
+    assert not (project / "out" / "report.html").exists()
 
     # Code that a feature imports, whose own file is the same; one of two features in a file, whose
     # text makes the keys of both.
@@ -170,13 +175,13 @@ def test_the_engine_and_built_in_features_are_compared_where_they_are_in_the_rep
     assert "torch is pinned at 2.0, and was at 1.0" in out
     assert "The stored baseline is void" in out
     assert "Nothing asked for changed itself" in out
-    assert not (repo / ".ablation").exists()
+    written = {path.name for path in (repo / ".ablation").rglob("*") if path.is_file()}
+    assert written == {"verdict.json", "report.md"}
 
 
 @pytest.fixture
-def gate(repo, monkeypatch, capfd):
-    """Run the command within this process; judging gives the exit code that is asked for."""
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
+def gate(repo, ablate, monkeypatch):
+    """Run the command in a repository; judging gives the exit code that is asked for."""
     monkeypatch.chdir(repo)
     _commit(repo)
     monkeypatch.setattr(gate_module, "judge_and_show", lambda *_, **__: ExitCode(gives[0]))
@@ -184,14 +189,8 @@ def gate(repo, monkeypatch, capfd):
 
     def run(*arguments, judged=0, code=0):
         gives[0] = judged
-        monkeypatch.setattr(sys, "argv", ["ablate", "gate", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capfd.readouterr()
-        assert (ended.value.code or 0) == code, out + err
-        assert "Traceback" not in err
-        return out + err
+        done = ablate("gate", *arguments, code=code)
+        return done.stdout + done.stderr
 
     return run
 
@@ -252,4 +251,4 @@ def test_what_is_installed_elsewhere_is_not_compared(gate):
 def test_a_plugin_that_is_no_python_is_an_error(gate, repo):
     (repo / "broken.py").write_text("def f(:\n")
     said = gate("--since", "HEAD", "--plugins", "broken.py", code=2)
-    assert "broken.py: cannot be imported: SyntaxError" in said
+    assert "broken.py:1: cannot be imported: SyntaxError" in said

@@ -21,6 +21,7 @@ from features.tensorboard import TensorBoard
 from harness.feature import Claim, Feature
 from harness.testing import differences
 from harness.training.fit import FitSession, fit
+from harness.training.history import scalars_of
 from harness.training.live import LiveRun
 
 HISTOGRAM = "predictions/probability"
@@ -48,10 +49,10 @@ def written(make_spec, tmp_path):
 
 def test_every_scalar_of_every_epoch_is_that_of_the_history(written):
     found, events, _ = written
-    tags = tensorboard.scalars(found.history[0])
+    tags = scalars_of(found.history[0])
     assert {"loss/train", "loss/select", "select/f1", "select/auc", "gradient/norm"} <= set(tags)
     for tag in tags:
-        wanted = {record.epoch: tensorboard.scalars(record)[tag] for record in found.history}
+        wanted = {record.epoch: scalars_of(record)[tag] for record in found.history}
         assert values(events, tag) == pytest.approx(wanted, rel=1e-6), tag
 
 

@@ -194,6 +194,14 @@ def test_sentences_give_points_of_f1(
     assert judge_f1(seen, margin, neutral=neutral).sentence == sentence
 
 
+@given(d=st.lists(st.integers(-80, 80).map(lambda k: k / 1024), max_size=12))
+def test_a_path_ends_in_the_decision_and_looks_at_each_pair_once(d: list[float]):
+    result = judge_f1(Evidence(tuple(range(len(d))), tuple(d)), 0.02)
+    assert [look.n for look in result.path] == list(range(1, result.decision.n + 1))
+    assert result.path[-1:] == ([result.decision] if d else [])
+    assert all(look.open for look in result.path[:-1])
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from harness.errors import DataError
 from harness.graphs.dataset import PackedGraphs, content_hash, open_folder, save, verify
+from harness.seal import unsealed
 
 
 def arrays(graphs: PackedGraphs) -> dict[str, np.ndarray]:
@@ -146,9 +147,19 @@ def test_a_pickle_is_not_opened(make_graphs, tmp_path):
 def test_a_description_that_is_none_is_refused_by_name(make_graphs, tmp_path, change, message):
     folder = tmp_path / "set"
     save(make_graphs(), folder)
-    info = json.loads((folder / "info.json").read_text())
+    info = unsealed(json.loads((folder / "info.json").read_text()))
     (folder / "info.json").write_text(json.dumps(info | change))
     with pytest.raises(DataError, match=message):
+        open_folder(folder)
+
+
+def test_a_description_that_was_changed_is_refused(make_graphs, tmp_path):
+    folder = tmp_path / "set"
+    save(make_graphs(), folder)
+    path = folder / "info.json"
+    info = json.loads(path.read_text())
+    path.write_text(json.dumps(info | {"name": info["name"] + "x"}))
+    with pytest.raises(DataError, match=r"(?s)info\.json: is not what was written.*delete"):
         open_folder(folder)
 
 

@@ -53,10 +53,10 @@ def test_ties_of_many_like_groups_are_broken_alike(groups, seed):
     assert np.array_equal(stratified_group_folds(label, group, 5, seed), wanted)
 
 
-def test_two_hundred_thousand_groups_take_a_second_at_most():
+def test_two_hundred_thousand_groups_take_seconds_at_most():
     label = (np.random.default_rng(0).random(200_000) < 0.3).astype(np.int8)
     stratified_group_folds(label[:1000], np.arange(1000), 5, 0)
     start = time.process_time()
     fold = stratified_group_folds(label, np.arange(200_000), 5, 0)
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 10  # a quarter of one; hours in quadratic time
     assert np.ptp(np.bincount(fold)) <= 2

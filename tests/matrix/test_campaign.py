@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import pytest
 
 from harness.gates.words import Verdict
+from harness.matrix import locks
 from harness.matrix.campaign import Campaign
 from harness.matrix.events import BlockTimed, TrialEnded, TrialStarted
+from harness.matrix.executor import Outcome
 from harness.matrix.local import LocalExecutor
 
 
@@ -15,7 +19,7 @@ def run(plugin):
     def run_campaign(judge, jobs=2):
         events = []
         executor = LocalExecutor(judge.store, jobs, 120.0, (plugin,))
-        Campaign(judge, executor, events.append, (plugin,), 120.0).run()
+        Campaign(judge, executor, events.append).run()
         return events
 
     return run_campaign
@@ -52,6 +56,50 @@ def test_finished_trials_are_never_run_again(make_judge, run):
     assert _started(run(judge)) == [first[0]]
 
 
+class _Slow:
+    """An executor in whose machine the trials of one arm never end."""
+
+    free, elsewhere = 4, frozenset()
+
+    def __init__(self, judge, write_trial, arm):
+        self._judge, self._write, self._arm = judge, write_trial, arm
+        self.under_way, self.cancelled = {}, []
+
+    running = property(lambda self: frozenset(self.under_way))
+
+    def start(self, spec, data):
+        self.under_way[spec.key] = spec
+        return True
+
+    def wait(self):
+        ends = [spec for spec in self.under_way.values() if spec.arm != self._arm or spec.seed == 0]
+        for spec in ends:
+            del self.under_way[spec.key]
+            collapse = "one_class_twice" if spec.arm == self._arm else None
+            self._write(self._judge, spec.key, collapse=collapse)
+        return [Outcome(spec.key, "finished", 1.0) for spec in ends]
+
+    def cancel(self, key):
+        self.cancelled.append(self.under_way.pop(key))
+        return Outcome(key, "cancelled", 1.0)
+
+    def stop(self):
+        assert not self.under_way
+
+
+def test_a_trial_that_nobody_needs_any_more_is_ended(make_judge, write_trial):
+    judge = make_judge("amp", budget=5)
+    executor = _Slow(judge, write_trial, ("amp",))
+    events = []
+    Campaign(judge, executor, events.append).train()
+    assert judge.verdict(judge.plan.features[0]).verdict is Verdict.FAIL
+    assert executor.cancelled
+    assert {spec.arm for spec in executor.cancelled} == {("amp",)}
+    ended = [event.outcome.status for event in events if isinstance(event, TrialEnded)]
+    assert ended.count("cancelled") == len(executor.cancelled)
+    assert not judge.failed
+
+
 def test_the_cheapest_next_step_goes_first(make_judge, run):
     asked = "planted_noop,planted_insight"
     judge = make_judge(asked, models="gcn,sage", budget=3, all_gates=True, blocks=3)
@@ -84,3 +132,22 @@ def test_a_slow_feature_fails_the_time_gate(make_judge, run):
     assert result.ratio > 1.5
     again = run(judge)
     assert not any(isinstance(event, BlockTimed) for event in again)
+
+
+def test_blocks_that_another_run_timed_meanwhile_are_kept(make_judge, run, monkeypatch):
+    judge = make_judge("planted_noop", budget=3, all_gates=True, blocks=3)
+    run(judge)
+    key = judge.plan.features[0].cells[0].timing
+    timed = judge.store.read("blocks", key)
+    path = judge.store.root / "blocks" / f"{key}.json"
+    content = path.read_bytes()
+    path.unlink()
+
+    @contextmanager
+    def waited_for(folder=None):
+        path.write_bytes(content)
+        yield
+
+    monkeypatch.setattr(locks, "exclusive", waited_for)
+    assert not any(isinstance(event, BlockTimed) for event in run(judge))
+    assert judge.store.read("blocks", key) == timed

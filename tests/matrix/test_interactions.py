@@ -9,7 +9,7 @@ from harness.matrix.campaign import Campaign
 from harness.matrix.events import TrialStarted
 from harness.matrix.interactions import interaction_of
 from harness.matrix.local import LocalExecutor
-from harness.matrix.store import Failure
+from harness.matrix.records import Failure
 from harness.settings import TrainingSettings
 
 NEITHER, BOTH, FIRST, SECOND = range(4)
@@ -142,7 +142,7 @@ def test_a_whole_campaign_finds_the_interactions_that_were_planted(make_judge, p
     )  # fmt: skip
     events = []
     executor = LocalExecutor(judge.store, 2, 120.0, (plugin,))
-    Campaign(judge, executor, events.append, (plugin,), 120.0).run()
+    Campaign(judge, executor, events.append).run()
     started = [event.spec.key for event in events if isinstance(event, TrialStarted)]
     assert len(started) == len(set(started)) == 3 * 7, "trials are shared by the pairs"
 

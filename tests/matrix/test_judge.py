@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.gates.words import Verdict
-from harness.matrix.store import Failure
+from harness.matrix.records import Failure
 
 
 def _fill(judge, write_trial, rule, seeds=10):
@@ -45,22 +45,13 @@ def test_a_large_gain_passes_f1_and_goes_on_to_ten_clean_runs(make_judge, write_
     assert cell.verdict is not Verdict.PASS, "the time gate has not been measured"
 
 
-def test_the_first_fail_stops_the_cells_before_it_at_the_same_round(make_judge, write_trial):
-    judge = make_judge("amp", models="gcn,sage", budget=10)
-
-    def rule(seed, model, candidate):
-        worse = candidate and model == "sage"
-        return {"wrong": 12 if worse else seed % 3}
-
-    _fill(judge, write_trial, rule)
-    verdict = judge.verdict(judge.plan.features[0])
-    assert verdict.verdict is Verdict.FAIL
-    rounds = {len(cell.f1.evidence.seeds) for cell in verdict.cells}
-    assert rounds == {3}
-
-
 def _pairs(judge):
     return [state.pairs for state in judge.progress(judge.plan.features[0]).states]
+
+
+def _better(seed, candidate):
+    """Above the margin, and too noisy for a PASS within ten pairs."""
+    return {"wrong": 0 if candidate else 12 * (seed % 2)}
 
 
 def test_a_fail_at_the_first_look_spares_the_cells_after_it_all_their_pairs(
@@ -77,7 +68,50 @@ def test_a_fail_at_the_first_look_spares_the_cells_after_it_all_their_pairs(
     assert _pairs(judge) == [3, 0]
 
 
-def test_a_later_fail_spares_the_cells_after_it_their_last_pair(make_judge, write_trial):
+def test_a_cell_below_the_margin_goes_on_alone_until_it_fails(make_judge, write_trial):
+    judge = make_judge("amp", models="gcn,sage", budget=10)
+
+    def rule(seed, model, candidate):
+        return {"wrong": 4 + 3 * (seed % 2) if candidate else 5}
+
+    written = _fill(judge, write_trial, rule)
+    failed, other = _pairs(judge)
+    assert judge.verdict(judge.plan.features[0]).verdict is Verdict.FAIL
+    assert failed > 3
+    assert other == 0
+    assert written == 2 * failed
+
+
+def test_the_first_fail_stops_the_cells_before_it(make_judge, write_trial):
+    judge = make_judge("amp", models="gcn,sage", budget=10)
+
+    def rule(seed, model, candidate):
+        if model == "gcn":
+            return _better(seed, candidate)
+        return {"wrong": 12 if candidate else seed % 3}
+
+    _fill(judge, write_trial, rule)
+    assert judge.verdict(judge.plan.features[0]).verdict is Verdict.FAIL
+    assert _pairs(judge) == [3, 3]
+
+
+def test_cells_above_the_margin_go_in_lockstep(make_judge, write_trial):
+    judge = make_judge("amp", models="gcn,sage", budget=10)
+    feature = judge.plan.features[0]
+    seen = set()
+    while not (progress := judge.progress(feature)).done:
+        first, second = _pairs(judge)
+        seen.add((first, second))
+        key = progress.step[0]
+        spec = judge.plan.trials[key]
+        candidate = any(key in cell.candidate for cell in feature.cells)
+        write_trial(judge, key, **_better(spec.seed, candidate))
+    assert {(3, 0), (3, 3), (4, 3), (4, 4), (5, 4)} <= seen
+    assert all(first - second in (0, 1) for first, second in seen if first > 3)
+    assert _pairs(judge) == [10, 10]
+
+
+def test_results_beyond_the_first_fail_leave_the_verdict_as_it_is(make_judge, write_trial):
     judge = make_judge("amp", models="gcn,sage", budget=10)
 
     def rule(seed, model, candidate):
@@ -90,22 +124,25 @@ def test_a_later_fail_spares_the_cells_after_it_their_last_pair(make_judge, writ
     before = judge.verdict(feature).to_json()
     failed, other = _pairs(judge)
     assert before["verdict"] == "FAIL"
-    assert failed > 3
-    assert other == failed - 1
-    for key in (feature.cells[1].baseline[other], feature.cells[1].candidate[other]):
-        if not judge.results.has(key):
+    for cell, seed in ((feature.cells[0], failed), (feature.cells[1], other)):
+        for key in (cell.baseline[seed], cell.candidate[seed]):
             write_trial(judge, key)
     assert judge.verdict(feature).to_json() == before
 
 
-def test_until_the_first_look_a_cell_gets_its_pairs_before_the_next_cell_any(
-    make_judge, write_trial
-):
+def test_a_step_is_all_before_which_nothing_can_be_decided(make_judge, write_trial):
     judge = make_judge("amp", models="gcn,sage", budget=10)
-    progress = judge.progress(judge.plan.features[0])
-    models = [judge.plan.trials[key].model for key in progress.wanted]
-    assert models == ["gcn"] * 6 + ["sage"] * 6
-    assert progress.step == progress.wanted[:6]
+    feature = judge.plan.features[0]
+    gcn, sage = feature.cells
+    progress = judge.progress(feature)
+    look = [arm[seed] for seed in range(3) for arm in (gcn.baseline, gcn.candidate)]
+    assert list(progress.step) == look
+    # Cores that would idle begin what comes next.
+    assert list(progress.wanted) == [*look, sage.baseline[0], sage.candidate[0]]
+    for key in look:
+        write_trial(judge, key, wrong=4 + judge.plan.trials[key].seed)
+    write_trial(judge, gcn.baseline[3], wrong=4)
+    assert list(judge.progress(feature).step) == [gcn.candidate[3]]
 
 
 def test_later_results_change_nothing(make_judge, write_trial):
@@ -165,6 +202,44 @@ def test_hardware_that_is_not_here_is_not_run_and_never_passes(make_judge, write
     assert "not run on: t4" in verdict.sentence
 
 
+def _block(ratio):
+    def visit(seconds):
+        return {"epochs": [seconds, seconds * 1.01], "cpu": seconds, "setup": [], "finish": [],
+                "peak_bytes": 100}  # fmt: skip
+
+    return {"order": [], "baseline": [visit(1.0)] * 2, "candidate": [visit(ratio)] * 2}
+
+
+@pytest.mark.parametrize("models", ["gcn", "gcn,sage"])
+def test_a_feature_that_is_too_slow_keeps_the_runs_that_came_before_its_blocks(
+    make_judge, write_trial, models
+):
+    judge = make_judge("amp", models=models, budget=5)
+    feature = judge.plan.features[0]
+    _fill(judge, write_trial, lambda seed, model, candidate: _better(seed, candidate))
+    before = judge.verdict(feature)
+    judge.store.keep("blocks", feature.cells[0].timing, [_block(3.0)] * 5)
+    after = judge.verdict(feature)
+    assert before.verdict is Verdict.INCONCLUSIVE
+    assert after.verdict is Verdict.FAIL
+    assert "time FAIL" in after.sentence
+    first, second = ([cell.f1.decision for cell in one.cells] for one in (before, after))
+    assert first == second
+
+
+def test_a_feature_that_is_too_slow_needs_no_further_run(make_judge, write_trial):
+    judge = make_judge("amp", budget=5)
+    cell = judge.plan.features[0].cells[0]
+    for seed in range(3):
+        write_trial(judge, cell.baseline[seed], wrong=12 * (seed % 2))
+        write_trial(judge, cell.candidate[seed])
+    judge.store.keep("blocks", cell.timing, [_block(3.0)] * 5)
+    progress = judge.progress(judge.plan.features[0])
+    assert progress.done
+    assert progress.wanted == ()
+    assert progress.states[0].cell.f1.decision.n == 3
+
+
 @pytest.mark.parametrize("policy", ["roadmap", "claims"])
 def test_timed_blocks_answer_the_time_gate(make_judge, write_trial, policy):
     judge = make_judge("amp", budget=5, policy=policy)
@@ -172,12 +247,7 @@ def test_timed_blocks_answer_the_time_gate(make_judge, write_trial, policy):
     cell = feature.cells[0]
     _fill(judge, write_trial, lambda seed, model, candidate: {"wrong": 0 if candidate else 12})
 
-    def visit(seconds):
-        return {"epochs": [seconds, seconds * 1.01], "cpu": seconds, "setup": [], "finish": [],
-                "peak_bytes": 100}  # fmt: skip
-
-    block = {"order": [], "baseline": [visit(1.0)] * 2, "candidate": [visit(0.8)] * 2}
-    judge.store.keep("blocks", cell.timing, [block] * 5)
+    judge.store.keep("blocks", cell.timing, [_block(0.8)] * 5)
     gates = judge.cell(feature, cell, 5).cell.gates
     assert gates["time"].verdict is Verdict.PASS
     assert gates["time"].ratio == pytest.approx(0.8)

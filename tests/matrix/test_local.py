@@ -41,7 +41,7 @@ def test_a_trial_leaves_its_result(run_trial):
     result = judge.store.result(key)
     assert result.epochs == 3
     assert judge.store.gate(result) is not None
-    assert judge.store.history(key).exists()
+    assert judge.store.history_file(key).exists()
     assert not judge.store.work(key).exists()
 
 

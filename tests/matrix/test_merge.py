@@ -24,11 +24,13 @@ from harness.matrix import merge as merge_module
 from harness.matrix import spec as spec_module
 from harness.matrix.ablation import prepare
 from harness.matrix.merge import merge
-from harness.matrix.store import Failure, GateScores, Store
+from harness.matrix.records import Failure
+from harness.matrix.store import GateScores, Store
 from harness.matrix.stored import open_stored
 from harness.metrics import Confusion
 from harness.report.markdown import to_markdown
 from harness.report.summary import summarise
+from harness.seal import unsealed
 from harness.testing import planted_graphs
 
 PLUGIN = Path(__file__).parent / "planted_features.py"
@@ -94,7 +96,7 @@ def _first_trial(folder):
 
 
 def _change_json(path, change):
-    value = json.loads(path.read_text())
+    value = unsealed(json.loads(path.read_text()))
     change(value)
     path.write_text(json.dumps(value))
 
@@ -254,7 +256,7 @@ def test_two_outcomes_of_one_trial_are_told_and_chosen_alike(copies, join, tmp_p
     assert first.twice == first.trials - 1
     tree = _tree(tmp_path / "first")
     assert _tree(tmp_path / "second") == tree
-    join(other, out=tmp_path / "first")
+    assert join(other, out=tmp_path / "first").twice == 0  # what is there already was run once
     assert _tree(tmp_path / "first")[f"trials/{key}/gate.npz"] == tree[f"trials/{key}/gate.npz"]
 
 
@@ -340,7 +342,7 @@ def _tensorboard_link(folder):
         (_flip_a_bit, "not the file that the trial wrote"),
         (lambda folder: _forge(folder, f1=0.999), "its predictions have an F1 of"),
         (lambda folder: _forge(folder, write=_compressed), "compressed"),
-        (lambda folder: _forge(folder, write=_outside), "outside of the 240"),
+        (lambda folder: _forge(folder, write=_outside), "not those of the gate part"),
         (lambda folder: _forge(folder, write=lambda _: b"PK"), "cannot be used"),
         (lambda folder: (_first_trial(folder) / "gate.npz").unlink(), "is missing"),
         (_swap, "another trial"),
@@ -488,8 +490,8 @@ def test_a_trial_that_changes_while_it_is_merged_is_not_copied(copies, join, tmp
         (trial / "metrics_history.csv").write_text("epoch\n")
         return choose(*arguments)
 
-    choose = merge_module._chosen
-    monkeypatch.setattr(merge_module, "_chosen", change_and_choose)
+    choose = merge_module.best_record
+    monkeypatch.setattr(merge_module, "best_record", change_and_choose)
     with pytest.raises(StoreError, match="changed while it was merged"):
         join(*copies)
     assert not (tmp_path / "out" / "plan.json").exists()

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from harness.errors import UsageError
+from harness.matrix import spec as spec_module
 from harness.matrix.imports import sources_of
 from harness.matrix.spec import TrialSpec, engine_files, engine_root, is_engine
 
@@ -54,7 +55,16 @@ def test_the_engine_is_the_training_code_alone():
     names = {path.as_posix().rpartition("/harness/")[2] for path in engine_files()}
     assert {"training/fit.py", "models/sage.py", "graphs/batch.py", "feature.py"} <= names
     rooms = {name.partition("/")[0] for name in names}
-    assert not rooms & {"cli", "gates", "matrix", "report", "testing", "tuning"}
+    assert not rooms & {
+        "calibration",
+        "cli",
+        "doctor",
+        "gates",
+        "matrix",
+        "report",
+        "testing",
+        "tuning",
+    }
 
 
 def test_what_a_feature_imports_from_its_project_is_in_the_key(tmp_path):
@@ -99,3 +109,18 @@ def test_the_content_of_files_that_a_feature_reads_is_in_the_key(make_judge, tmp
     path.unlink()
     with pytest.raises(UsageError, match=r"best\.pt: No such file"):
         keys()
+
+
+def test_a_caches_key_goes_by_the_engine_and_the_versions_that_are_in_every_key(monkeypatch):
+    before = spec_module.cache_key()
+    assert spec_module.cache_key() == before
+    with monkeypatch.context() as other:
+        other.setattr(spec_module, "engine_key", lambda: "e" * 16)
+        assert spec_module.cache_key() != before
+    installed = spec_module.versions()
+    for package in installed:
+        with monkeypatch.context() as other:
+            changed = {**installed, package: "0"}
+            other.setattr(spec_module, "versions", lambda changed=changed: changed)
+            same = spec_module.cache_key() == before
+            assert same == (package not in spec_module.KEY_PACKAGES)

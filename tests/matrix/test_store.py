@@ -9,7 +9,8 @@ import pytest
 
 from harness.errors import StoreError
 from harness.matrix import store as store_module
-from harness.matrix.store import Failure, GateScores
+from harness.matrix.records import Failure
+from harness.matrix.store import GateScores
 
 
 @pytest.fixture
@@ -45,6 +46,16 @@ def test_a_trial_is_finished_only_when_its_folder_is_whole(judge, key, write_tri
     assert judge.store.keys() == [key]
 
 
+def test_what_is_left_of_a_deleted_result_does_not_keep_a_new_one_from_its_place(
+    judge, key, write_trial
+):
+    result, _ = write_trial(judge, key)
+    (judge.store.history_file(key).parent / "result.json").unlink()
+    assert not judge.store.finished(key)
+    write_trial(judge, key)
+    assert judge.store.result(key) == result
+
+
 def test_what_the_trial_left_in_its_scratch_folder_is_kept(judge, key, write_trial):
     work = judge.store.work(key)
     (work / "tensorboard").mkdir(parents=True)
@@ -52,7 +63,7 @@ def test_what_the_trial_left_in_its_scratch_folder_is_kept(judge, key, write_tri
     (work / "metrics_history.csv").write_text("epoch\n")
     (work / "last.pt").write_text("big")
     write_trial(judge, key)
-    folder = judge.store.history(key).parent
+    folder = judge.store.history_file(key).parent
     assert sorted(path.name for path in folder.iterdir()) == [
         "gate.npz", "metrics_history.csv", "result.json", "tensorboard",
     ]  # fmt: skip
@@ -75,6 +86,8 @@ def test_a_result_under_another_trials_name_is_refused(judge, write_trial):
         lambda text: "[]",
         lambda text: text.replace('"epochs": 1,', '"epochs": "many",'),
         lambda text: text.replace('"version": 1', '"version": 1, "surprise": 2', 1),
+        lambda text: text.replace('"threshold": 0.5', '"threshold": 0.7'),
+        lambda text: text.replace('"digest"', '"digesu"'),
     ],
 )
 def test_a_damaged_result_names_the_file(judge, key, write_trial, change):
@@ -114,8 +127,24 @@ def test_a_failure_is_no_result_and_goes_when_the_trial_succeeds(judge, key, wri
     assert judge.store.failure(key) is None
 
 
-def test_records_are_json(judge):
+def test_records_are_json_and_checked_when_they_are_read(judge):
+    visit = {"epochs": [1.0], "cpu": 1.0, "setup": [], "finish": [], "peak_bytes": 1}
+    block = {"baseline": [visit, visit], "candidate": [visit, visit]}
     assert judge.store.read("blocks", "x") is None
-    judge.store.keep("blocks", "x", [{"a": 1}])
-    assert json.loads((judge.store.root / "blocks" / "x.json").read_text()) == [{"a": 1}]
-    assert judge.store.read("blocks", "x") == [{"a": 1}]
+    judge.store.keep("blocks", "x", [block])
+    path = judge.store.root / "blocks" / "x.json"
+    (written,) = json.loads(path.read_text())
+    assert written.pop("digest")
+    assert written == block
+    assert judge.store.read("blocks", "x") == [block]
+    path.write_text(json.dumps([block]).replace("1.0", "NaN", 1))
+    with pytest.raises(StoreError, match=r"x\.json: field '0\.baseline\.0\.epochs\.0'"):
+        judge.store.read("blocks", "x")
+
+
+def test_a_record_that_was_changed_is_refused_and_says_what_to_do(judge):
+    judge.store.keep("references", "x", {"always_vulnerable": 0.4, "regression": 0.45})
+    path = judge.store.root / "references" / "x.json"
+    path.write_text(path.read_text().replace("0.45", "0.85"))
+    with pytest.raises(StoreError, match=r"(?s)x\.json: is not what was written.*delete it"):
+        judge.store.read("references", "x")

@@ -14,7 +14,7 @@ from harness.matrix.campaign import Campaign
 from harness.matrix.events import TrialStarted
 from harness.matrix.local import LocalExecutor
 from harness.matrix.planned import PLAN_FILE
-from harness.matrix.store import Failure
+from harness.matrix.records import Failure
 from harness.matrix.stored import ATTEMPTS, given_up, open_stored
 from harness.report.summary import summarise
 
@@ -27,7 +27,7 @@ def campaign(plugin):
         write_json(judge.store.root / PLAN_FILE, judge.plan.model_dump(mode="json"))
         events = []
         executor = LocalExecutor(judge.store, 1, 120.0, (plugin,))
-        Campaign(judge, executor, events.append, (plugin,), 120.0).run()
+        Campaign(judge, executor, events.append).run()
         return [event.spec.key for event in events if isinstance(event, TrialStarted)]
 
     return run
@@ -113,6 +113,21 @@ def test_to_open_and_judge_a_store_loads_neither_torch_nor_a_compiler(make_judge
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("# Ablation: INCONCLUSIVE")
+
+
+def test_the_baseline_is_shown_by_the_runs_that_were_judged(make_judge, write_trial):
+    """What was trained ahead for a core that would have idled hangs on who was faster."""
+    judge = make_judge("planted_noop", budget=3)
+    (cell,) = judge.plan.features[0].cells
+    for key in cell.baseline[:2]:
+        write_trial(judge, key, wrong=2)
+    assert summarise(judge).figures[0].seeds == 2, "nothing is judged, and all that is there shown"
+    for key in (cell.baseline[2], *cell.candidate[:3]):
+        write_trial(judge, key, wrong=2)
+    judged = summarise(judge).figures
+    assert judged[0].seeds == 3
+    write_trial(judge, cell.baseline[3], wrong=4)
+    assert summarise(judge).figures == judged
 
 
 @pytest.mark.slow

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from harness.errors import NotMeasuredError
-from harness.matrix.blocks import TimingSettings
+from harness.matrix.blocks import TimingSettings, drawn_order
 from harness.matrix.local import LocalExecutor
 from harness.matrix.store import Store
-from harness.matrix.timing import TimedArm, TimedCell, training_share
+from harness.matrix.timing import TimedArm, training_share
 from harness.matrix.worker import to_fit
 from harness.testing import planted_graphs
 from harness.training.fit import fit
@@ -65,10 +65,9 @@ def test_an_arm_that_dies_is_not_measured(make_judge, packed, plugin):
     judge = make_judge("planted_crash[way=kill]")
     cell = judge.plan.features[0].cells[0]
     baseline, candidate = (judge.plan.trials[keys[0]] for keys in (cell.baseline, cell.candidate))
-    context = LocalExecutor(judge.store, 1, 60).context
-    settings = TimingSettings(epochs=1)
+    executor = LocalExecutor(judge.store, 1, 60, (plugin,))
     with (
-        TimedCell(context, baseline, candidate, packed[1], (plugin,), settings, 60.0) as timed,
+        executor.timed(baseline, candidate, packed[1], TimingSettings(epochs=1)) as timed,
         pytest.raises(NotMeasuredError, match="candidate arm's process ended with code -9"),
     ):
-        timed.block(random.Random(0))
+        timed.block(drawn_order(random.Random(0)))

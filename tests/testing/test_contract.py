@@ -38,7 +38,9 @@ def case(*features):
     wanted = [package for name in features for package in EXTRAS.get(name, ())]
     missing = [package for package in wanted if importlib.util.find_spec(package) is None]
     skip = pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")
-    return pytest.param(*features, marks=skip, id="+".join(features))
+    # Every fit of ddp starts processes: alone by day, beside each other feature at night.
+    slow = [pytest.mark.slow] if "ddp" in features and len(features) > 1 else []
+    return pytest.param(*features, marks=[skip, *slow], id="+".join(features))
 
 
 @pytest.mark.parametrize("clause", CLAUSES)
@@ -65,7 +67,7 @@ def test_averaging_from_the_first_epoch_goes_with_scaled_gradients():
 
 @pytest.mark.parametrize("other", BUILT_IN)
 def test_every_built_in_feature_goes_into_bags(other):
-    if other != "ensemble":
+    if other not in ("ensemble", "ddp"):  # distributed members: tests/features/test_ddp.py
         assert check_pair("ensemble[by=bagging,members=2]", other, models=["gin"])
 
 

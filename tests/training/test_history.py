@@ -73,3 +73,11 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, content):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"none\.csv: cannot be read"):
         read_history(tmp_path / "none.csv")
+
+
+def test_a_file_that_no_run_can_have_written_is_not_read(tmp_path):
+    path = tmp_path / "metrics_history.csv"
+    with path.open("wb") as file:
+        file.truncate(10 << 30)
+    with pytest.raises(DataError, match="larger than 64 MiB"):
+        read_history(path)

@@ -15,6 +15,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from harness.errors import DataError
 from harness.tuning.journal import LockedJournal
+from harness.tuning.storage import open_storage
 
 
 @pytest.fixture
@@ -55,6 +56,33 @@ def test_a_line_that_is_none_is_named_with_its_number(path, line):
     with pytest.raises(DataError) as caught:
         list(LockedJournal(path).read_logs(0))
     assert caught.value.where == f"{path}:2"
+
+
+def test_a_line_without_an_end_takes_no_more_memory_than_a_long_one(path):
+    with path.open("wb") as file:
+        file.write(b'{"a":1}\n')
+        file.truncate(10 << 30)
+    with pytest.raises(DataError, match="is no line of a study") as caught:
+        list(LockedJournal(path).read_logs(0))
+    assert caught.value.where == f"{path}:2"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"op_code":99,"worker_id":"w"}',
+        '{"op_code":0,"worker_id":"w"}',
+        '{"op_code":0,"worker_id":"w","study_name":"s","directions":[7]}',
+        '{"op_code":4,"worker_id":"w","study_id":0,"datetime_start":"yesterday"}',
+        "[" * 100_000,
+    ],
+)
+def test_what_optuna_cannot_replay_is_no_study(path, line):
+    sound = '{"op_code":0,"worker_id":"w","study_name":"s","directions":[2]}'
+    path.write_text(f"{sound}\n{line}\n")
+    with pytest.raises(DataError, match=r"is no (study|line of a study)") as caught:
+        open_storage(str(path), None)
+    assert str(path) in caught.value.where
 
 
 def test_optuna_reads_what_is_written_and_the_other_way_round(path):

@@ -5,16 +5,17 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from harness.errors import DataError
 from harness.graphs.sources.broken import Broken
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 MAX_BYTES = 1 << 30
+MAX_LINE = 1 << 20
 _WANTED = ("file", "label", "group")
 
 
@@ -51,7 +52,7 @@ def read_groups(path: Path, counts: Counter[str], *, strict: bool) -> Mapping[st
         if path.stat().st_size > MAX_BYTES:
             raise DataError.at(path, f"larger than {MAX_BYTES >> 30} GiB")
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            reader = csv.DictReader(file)
+            reader = csv.DictReader(_lines(file, path))
             for name in _WANTED:
                 if name not in (reader.fieldnames or ()):
                     raise DataError.at(
@@ -72,6 +73,16 @@ def read_groups(path: Path, counts: Counter[str], *, strict: bool) -> Mapping[st
     broken.check(path, number, "lines")
     counts.update({f"groups file: {reason}": times for reason, times in own.items()})
     return found
+
+
+def _lines(file: TextIO, path: Path) -> Iterator[str]:
+    """Lines of a file, of which none can fill the memory."""
+    number = 0
+    while line := file.readline(MAX_LINE):
+        number += 1
+        if len(line) == MAX_LINE and not line.endswith("\n"):
+            raise DataError.at(path, "the line is longer than 1 MiB", line=number)
+        yield line
 
 
 def _add(found: dict[str, GroupRow], row: dict[str, str | None], path: Path, line: int) -> None:

@@ -24,6 +24,7 @@ MAX_LINE = 16 << 20
 """Longest line in bytes; its objects take up to some twenty times that in memory."""
 
 READ = "read"
+MOST_NAMES = 20
 _GRAPH_FIELDS = frozenset({"ast_nodes", "edge_index", "graph_cls"})
 _STRIDE = 64
 
@@ -143,13 +144,31 @@ def read_samples(
 def first_record(path: Path) -> Record | None:
     """The first record of a file; None if there is none, or if it is not JSONL."""
     try:
+        return _first(path)
+    except DataError:
+        return None
+
+
+def fields_seen(path: Path) -> str:
+    """The fields of a file's first record, for a user whose file no source reads.
+
+    Raises:
+        DataError: if there is none, saying why.
+    """
+    names = sorted(_first(path).values)
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(name[:MOST_NAMES] for name in names[:MOST_NAMES]) + more or "none"
+
+
+def _first(path: Path) -> Record:
+    try:
         with path.open("rb") as file:
             for number, line in enumerate(_lines(file), start=1):
                 if line is None or line.strip():
                     return _record(path, number, line)
-    except (OSError, DataError):
-        return None
-    return None
+    except OSError as error:
+        raise DataError.at(path, f"cannot be read: {error.strerror}") from error
+    raise DataError.at(path, "is empty", mend="give a file with a JSON object a line")
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes | None]:

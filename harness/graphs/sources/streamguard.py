@@ -12,6 +12,7 @@ from pydantic import Field
 
 from harness.graphs.build import Sample
 from harness.graphs.code import tokens
+from harness.graphs.code.graph import UnreadableCodeError
 from harness.graphs.sources.base import MAX_TAG, Progress, register_source
 from harness.graphs.sources.broken import Broken
 from harness.graphs.sources.foreign import EdgeLayout, ForeignGraphs
@@ -113,7 +114,10 @@ class _Reader:
 
     def _graph(self, record: Record, text: str) -> tuple[CodeGraph, str]:
         options = self._options
-        if record.values.get("ast_nodes"):
+        nodes = record.values.get("ast_nodes")
+        if isinstance(nodes, list) and len(nodes) > options.max_nodes:
+            raise UnreadableCodeError.too_many_nodes(options.max_nodes)
+        if nodes:
             graph = self._graphs.read(record)
             # Layout makes no other text of a function: it is no part of its key.
             shown = " ".join(text.split()).encode() if text.strip() else _bytes(graph)

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
     from harness.graphs.dataset import PackedGraphs
 
-MAX_PACKED = 256 << 20
-MAX_UNPACKED = 512 << 20
+MAX_PACKED = 64 << 20
+MAX_UNPACKED = 64 << 20
+"""Ten times the real one; JSON of nothing but brackets takes some twenty times that."""
+
 MAX_MEMORY = 128 << 20
 
 _VERSIONS = ((1, "func_src_before"), (0, "func_src_after"))

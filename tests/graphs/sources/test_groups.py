@@ -32,6 +32,11 @@ def test_rows_give_label_group_and_whether_a_file_is_usable(write):
     }
 
 
+def test_a_line_without_an_end_is_named(write):
+    with pytest.raises(DataError, match=r"groups\.csv:2: the line is longer than 1 MiB"):
+        read_groups(write("file,label,group\n" + "x" * (2 << 20)), Counter(), strict=False)
+
+
 def test_without_a_column_of_it_every_file_is_usable(write):
     assert read_groups(write("file,label,group\na.c,0,g"), Counter(), strict=True) == {
         "a.c": GroupRow(0, "g", usable=True)

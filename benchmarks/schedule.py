@@ -1,0 +1,156 @@
+"""``python -m benchmarks schedule``: how well the campaign keeps many GPUs at work."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmarks.cluster import HOUR, Cluster, DrawnResults, SimulatedExecutor
+from harness.gates.policy import Policy
+from harness.hardware import describe
+from harness.matrix.blocks import TimingSettings
+from harness.matrix.campaign import Campaign
+from harness.matrix.judge import Judge
+from harness.matrix.plan import Question, make_plan
+from harness.matrix.planned import DataSet
+from harness.matrix.store import Store
+from harness.selection import parse_single
+from harness.settings import TrainingSettings
+from harness.testing import planted_graphs
+
+if TYPE_CHECKING:
+    from harness.matrix.planned import Plan
+
+GAINS = (0.0, 0.0, 0.0, 0.03, 0.08)
+"""Effects of features, in turn: most are worth nothing."""
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """What a simulated campaign took.
+
+    Attributes:
+        planned: trials that the plan has.
+        finished: trials that ended with a result.
+        unread: of them, those that no verdict reads.
+        lost: attempts that failed with their GPU.
+        cancelled: trials that were ended because nobody needed them any more.
+        makespan: simulated seconds from the first to the last trial.
+        bound: seconds that no schedule goes below: the read trials' work over all GPUs, or the
+            longest chain of looks that follow one another.
+        wasted: share of the GPUs' working seconds that no verdict reads.
+        seconds: that the simulation itself took.
+    """
+
+    planned: int
+    finished: int
+    unread: int
+    lost: int
+    cancelled: int
+    makespan: float
+    bound: float
+    wasted: float
+    seconds: float
+
+
+def plan_of(features: int, models: int, seeds: int) -> Plan:
+    """A plan of made-up size: as many values of one feature, and widths of one model."""
+    graphs = planted_graphs(60)
+    data = DataSet(
+        name="drawn", source="drawn", folder="none", graphs=len(graphs),
+        vulnerable=int(graphs.label.sum()), notes=(),
+    )  # fmt: skip
+    hardware = describe()
+    starts = [0.05 + 0.9 * one / features for one in range(features)]
+    asked = Question(
+        candidates=[(parse_single(f"swa[start={start:.6f}]"),) for start in starts],
+        baseline=(),
+        models=[parse_single(f"gcn[hidden={8 + one}]") for one in range(models)],
+        settings=TrainingSettings(),
+        timing=TimingSettings(),
+        policy=Policy.ROADMAP,
+        budget=seeds,
+        all_gates=False,
+        hardware=hardware,
+        required_hardware=[hardware.kind],
+    )
+    return make_plan(asked, {graphs.content: (data, graphs)})
+
+
+def simulate(plan: Plan, cluster: Cluster, seed: int = 0) -> Scheduled:
+    """Run a plan's quality runs on a simulated cluster."""
+    start = time.perf_counter()
+    effects = {
+        feature.name: GAINS[place % len(GAINS)] for place, feature in enumerate(plan.features)
+    }
+    results = DrawnResults(plan.trials, effects)
+    executor = SimulatedExecutor(cluster, results, seed)
+    with tempfile.TemporaryDirectory() as folder:
+        judge = Judge(plan, Store(Path(folder)), results)
+        Campaign(judge, executor, lambda _: None).train()
+    finished = [key for key in plan.trials if results.has(key)]
+    read = {key for key in finished if key in results.read}
+    work = sum(executor.seconds_of(plan.trials[key]) for key in read)
+    unread = sum(executor.seconds_of(plan.trials[key]) for key in finished if key not in read)
+    lost = unread + executor.lost_seconds + executor.cancelled_seconds
+    return Scheduled(
+        planned=len(plan.trials),
+        finished=len(finished),
+        unread=len(finished) - len(read),
+        lost=executor.lost,
+        cancelled=executor.cancelled,
+        makespan=executor.now,
+        bound=max(work / cluster.gpus, _longest_chain(plan, executor, read)),
+        wasted=lost / (work + lost),
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _longest_chain(plan: Plan, executor: SimulatedExecutor, read: set[str]) -> float:
+    """Seconds of the feature whose looks take longest, with a GPU for every trial.
+
+    A look beyond the first waits for the one before it; pairs of the first are trained together.
+    """
+    longest = 0.0
+    for feature in plan.features:
+        cells = [
+            [executor.seconds_of(plan.trials[key]) for key in cell.candidate if key in read]
+            for cell in feature.cells
+        ]
+        rounds = max(map(len, cells), default=0)
+        chain = max((max(one[:3]) for one in cells if one), default=0.0)
+        for number in range(3, rounds):
+            chain += max(one[number] for one in cells if len(one) > number)
+        longest = max(longest, chain)
+    return longest
+
+
+def show_schedule(
+    features: Annotated[int, typer.Option(min=1, help="candidates")] = 800,
+    models: Annotated[int, typer.Option(min=1, max=100, help="models")] = 10,
+    gpus: Annotated[int, typer.Option(min=1, help="GPUs, a trial each")] = 1000,
+    failures: Annotated[float, typer.Option(min=0, help="of a GPU in an hour")] = 0.05,
+    seed: Annotated[int, typer.Option(help="of durations and failures")] = 0,
+) -> None:
+    """Simulate the scheduling of a large campaign on GPUs that fail."""
+    start = time.perf_counter()
+    plan = plan_of(features, models, 10)
+    typer.echo(
+        f"{features} features x {models} models: {len(plan.trials):,} trials planned in "
+        f"{time.perf_counter() - start:.1f} s"
+    )
+    found = simulate(plan, Cluster(gpus=gpus, failures=failures), seed)
+    typer.echo(
+        f"{found.finished:,} trials finished, {found.lost:,} attempts lost with their GPU, "
+        f"{found.cancelled:,} cancelled, {found.unread:,} finished and read by no verdict"
+    )
+    typer.echo(
+        f"makespan {found.makespan / HOUR:.1f} h, no schedule below {found.bound / HOUR:.1f} h: "
+        f"{found.makespan / found.bound:.2f} times; {found.wasted:.1%} of the GPUs' work wasted; "
+        f"simulated in {found.seconds:.0f} s"
+    )

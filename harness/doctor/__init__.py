@@ -1,0 +1,1 @@
+"""What ails a baseline: the roadmap's five questions, answered from measured runs."""

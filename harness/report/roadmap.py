@@ -1,0 +1,155 @@
+"""The roadmap as Markdown: every item, where it is, its measured verdicts, its limitations."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from harness.feature import FEATURES
+from harness.matrix.shapes import Shape
+from harness.report.cards import marked
+from harness.report.markdown import escape, table
+from harness.report.rows import CELL_HEADERS, MISSING, cell_row, said
+from harness.report.shapes import INTERACTION_HEADERS, READING, interaction_rows, uncombined_lines
+from harness.selection import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from harness.feature import Feature
+    from harness.gates.cell import Cell
+    from harness.report.summary import FeatureSummary, Summary
+
+LOOP: Final = (
+    ("gradient clipping", "harness.training.live"),
+    ("collapse detection", "harness.training.collapse"),
+    ("prediction distribution and threshold sweep", "harness.training.evaluate"),
+    ("metrics history", "harness.training.history"),
+    ("checkpoints", "harness.training.checkpoint"),
+    ("diagnostic reports", "harness.training.diagnostics"),
+)
+"""What every run has, so that no arm lacks it and no ablation can tell what it is worth."""
+
+_HEAD = """# The roadmap
+
+Every item: where it is, what it was measured to be worth, and its limits. This page is made from
+stored results by `ablate roadmap DIR...` and holds nothing that was typed in. A verdict holds for
+the data, models, settings and machine that stand beside it."""
+_LIMITS = re.compile(r"^Known limitations: ?(.*?)(?:\n\s*\n|\Z)", re.DOTALL | re.MULTILINE)
+
+
+def to_roadmap(summaries: Sequence[Summary]) -> str:
+    """The whole page.
+
+    Args:
+        summaries: one for each stored campaign; those of the shape *pairs* give the interactions.
+    """
+    single = [one for one in summaries if one.plan.shape is not Shape.PAIRS]
+    paired = [one for one in summaries if one.plan.shape is Shape.PAIRS]
+    data = list(dict.fromkeys(one.name for each in single for one in each.plan.data.values()))
+    rows = [_row(name, kind, single, data) for name, kind in FEATURES]
+    rows += [[item, _place(module), *["in every run"] * len(data)] for item, module in LOOP]
+    parts = [
+        _HEAD,
+        table(rows, ("item", "where", *(f"on {name}" for name in data))),
+        *(part for name, kind in FEATURES for part in _section(name, kind, single)),
+        *_pairs(paired),
+        "## Where this comes from",
+        "\n".join(f"- {line}" for one in summaries for line in _provenance(one)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _row(
+    name: str, kind: type[Feature], summaries: Sequence[Summary], data: Sequence[str]
+) -> list[str]:
+    words = []
+    for one in data:
+        judged = [
+            f"{feature.planned.name}: {said(feature.word)}"
+            for summary in summaries
+            for feature in _of(summary, name)
+            if any(cell.key.data == one for cell in feature.verdict.cells)
+        ]
+        words.append("; ".join(judged) or "not measured")
+    return [name, _file(kind), *words]
+
+
+def _section(name: str, kind: type[Feature], summaries: Sequence[Summary]) -> Iterator[str]:
+    card = kind.card()
+    yield f"## {name}"
+    yield f"{marked(card.splitlines()[0])} It claims *{kind.claim.value}*."
+    rows = [
+        [feature.planned.name, *cell_row(cell)]
+        for summary in summaries
+        for feature in _of(summary, name)
+        for cell in feature.verdict.cells
+        if _measured(cell)
+    ]
+    yield table(rows, CELL_HEADERS) if rows else "Not measured."
+    reasons = [
+        f"- {escape(feature.planned.name)}: {escape(feature.why)}"
+        for summary in summaries
+        for feature in _of(summary, name)
+    ]
+    if reasons:
+        yield "\n".join(reasons)
+    limits = _LIMITS.search(card)
+    if limits is not None:
+        yield f"Known limitations: {marked(' '.join(limits[1].split()))}"
+
+
+def _measured(cell: Cell) -> bool:
+    return bool(cell.gates)
+
+
+def _of(summary: Summary, name: str) -> Iterator[FeatureSummary]:
+    """A summary's candidates that are this feature alone, whatever its values."""
+    for one in summary.features:
+        if [each.name for each in parse(one.planned.name)] == [name]:
+            yield one
+
+
+def _pairs(summaries: Sequence[Summary]) -> Iterator[str]:
+    rows = [row for summary in summaries for row in interaction_rows(summary)]
+    lines = [line for summary in summaries for line in uncombined_lines(summary)]
+    if not rows and not lines:
+        return
+    yield "## Pairs"
+    yield READING
+    if rows:
+        yield table(rows, INTERACTION_HEADERS)
+    if lines:
+        yield "\n".join(f"- {escape(line)}" for line in lines)
+
+
+def _provenance(summary: Summary) -> Iterator[str]:
+    plan = summary.plan
+    arm = escape(" + ".join(plan.baseline) or "no feature")
+    for one in plan.data.values():
+        machines = ", ".join(machine.kind for machine in summary.machines) or MISSING
+        commits = ", ".join(commit[:10] for commit in summary.commits) or MISSING
+        models = escape(", ".join(plan.models))
+        yield (
+            f"{escape(one.name)}: {one.graphs} graphs, {one.vulnerable} vulnerable; {models}; "
+            f"baseline {arm}; {plan.budget} pairs at most; {summary.trials} trials read; "
+            f"{escape(machines)}; commit {commits}"
+        )
+
+
+def _file(kind: type[Feature]) -> str:
+    """The feature's file, as people find it: below the folder that its package lies in."""
+    return _below_package(Path(inspect.getfile(kind)), kind.__module__)
+
+
+def _place(module: str) -> str:
+    loaded = importlib.import_module(module)
+    return _below_package(Path(str(loaded.__file__)), module)
+
+
+def _below_package(file: Path, module: str) -> str:
+    depth = module.count(".") + 1
+    return "/".join(file.parts[-depth:])

@@ -1,0 +1,177 @@
+"""Objects below a URL, each written whole: buckets of S3, Google and Azure, or a folder.
+
+obstore speaks to all of them, writes an object only where there is none if it is asked to, and
+shows nothing of an upload that was torn. It finds credentials in the environment or in what the
+machine is given by its cloud: https://developmentseed.org/obstore/latest/authentication/
+"""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import LocalStore, from_url
+
+from harness.errors import StoreError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from obstore.store import ObjectStore
+
+AT_ONCE: Final = 32
+"""Objects that are asked for together."""
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_KINDS: Final = ("s3", "gs", "az", "file")
+_WAIT: Final = timedelta(seconds=30)
+_MEND = "look at address, credentials and network, then run the same command again"
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is a URL, such as ``s3://bucket/folder``, and no path."""
+    return _URL.match(text) is not None
+
+
+class Objects:
+    """The objects below a URL.
+
+    Args:
+        url: such as ``s3://bucket/folder``.
+
+    Raises:
+        UsageError: if it is no URL, or of an unknown kind.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self._store = _open(self.url)
+
+    def address(self, *parts: str) -> str:
+        """An object's URL, for messages."""
+        return "/".join((self.url, *parts))
+
+    def versions(self, folder: str) -> dict[str, str]:
+        """Names of a folder's objects, and a text for each that changes with its content.
+
+        Raises:
+            StoreError: if the folder cannot be listed.
+        """
+        found = {}
+        with self._told(folder):
+            for some in obstore.list(self._store, f"{folder}/", chunk_size=1000):
+                for one in some:
+                    _, _, name = one["path"].rpartition(f"{folder}/")
+                    if "/" not in name and not name.startswith("."):
+                        found[name] = f"{one['e_tag']} {one['last_modified']} {one['size']}"
+        return found
+
+    def get(self, *parts: str) -> bytes | None:
+        """An object's content; None where there is none.
+
+        Raises:
+            StoreError: if it cannot be read.
+        """
+        with self._told(*parts):
+            try:
+                return bytes(obstore.get(self._store, "/".join(parts)).bytes())
+            except FileNotFoundError:
+                return None
+
+    def get_all(self, places: Sequence[Sequence[str]]) -> list[bytes | None]:
+        """Contents of objects, several at a time; None where there is none.
+
+        Raises:
+            StoreError: if one cannot be read.
+        """
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return list(pool.map(lambda parts: self.get(*parts), places))
+
+    def each(self, places: Iterable[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], bytes]]:
+        """Those of the places that hold an object, each with its content, some at a time.
+
+        Raises:
+            StoreError: if one cannot be read.
+        """
+        left = iter(places)
+        while some := list(islice(left, AT_ONCE)):
+            for place, content in zip(some, self.get_all(some), strict=True):
+                if content is not None:
+                    yield place, content
+
+    def put(self, content: bytes, *parts: str) -> None:
+        """Write an object whole, over an older one.
+
+        Raises:
+            StoreError: if it cannot be written; the older one is untouched.
+        """
+        with self._told(*parts):
+            obstore.put(self._store, "/".join(parts), content)
+
+    def put_new(self, content: bytes, *parts: str) -> bool:
+        """Write a small object unless there is one, and say whether it was written.
+
+        Raises:
+            StoreError: if it cannot be written.
+        """
+        with self._told(*parts):
+            try:
+                obstore.put(self._store, "/".join(parts), content, mode="create")
+            except AlreadyExistsError:
+                return False
+        return True
+
+    def delete(self, *parts: str) -> None:
+        """Remove an object; none is no error.
+
+        Raises:
+            StoreError: if it cannot be removed.
+        """
+        with self._told(*parts):
+            try:
+                obstore.delete(self._store, "/".join(parts))
+            except FileNotFoundError:
+                return
+
+    @contextmanager
+    def _told(self, *parts: str) -> Iterator[None]:
+        """Say where it was that the store could not be reached."""
+        try:
+            yield
+        except (BaseError, OSError, ValueError) as error:
+            said = str(error).partition("\n")[0] or type(error).__name__
+            raise StoreError(
+                f"cannot be reached: {said}", where=self.address(*parts), mend=_MEND
+            ) from error
+
+
+def _open(url: str) -> ObjectStore:
+    parts = urlsplit(url)
+    if not is_url(url) or parts.scheme not in _KINDS:
+        raise UsageError(
+            "is no address of objects", where=f"'{url}'",
+            mend="name one: s3://BUCKET/FOLDER, gs://..., az://... or file:///FOLDER",
+        )  # fmt: skip
+    try:
+        if parts.scheme == "file":
+            return LocalStore(parts.path, mkdir=True)
+        return from_url(
+            url,
+            # Whoever names an endpoint of their own by http wants that.
+            client_options={
+                "timeout": timedelta(minutes=2),
+                "connect_timeout": _WAIT,
+                "allow_http": True,
+            },
+            retry_config={"max_retries": 5, "retry_timeout": _WAIT},
+        )
+    except (BaseError, OSError, ValueError) as error:
+        said = str(error).partition("\n")[0]
+        raise UsageError(f"cannot be opened: {said}", where=url, mend=_MEND) from error

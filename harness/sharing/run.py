@@ -1,0 +1,60 @@
+"""A campaign of one machine among several that share their results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.matrix.events import BlockTimed, Said
+from harness.matrix.here import DataHere
+from harness.sharing.claims import Claims
+from harness.sharing.exchange import Exchange
+from harness.sharing.executor import SharedExecutor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.matrix.ablation import Ablation
+    from harness.matrix.events import Event
+    from harness.sharing.objects import Objects
+
+
+def run_shared(
+    ablation: Ablation, objects: Objects, kind: str, listen: Callable[[Event], None]
+) -> Exchange:
+    """Run what the plan needs and neither the store nor the others have.
+
+    Args:
+        ablation: of this machine.
+        objects: where the machines share their results.
+        kind: of the hardware that trials run on.
+        listen: told of everything that happens.
+
+    Returns:
+        What brings results out, for the report that follows.
+
+    Raises:
+        StoreError: if a stored result is damaged, or the objects cannot be reached at the
+            beginning or at the end.
+        OSError: if the store cannot be written.
+    """
+    results = ablation.judge.results
+    data = DataHere({}, {content: results.graphs(content) for content in results.folders})
+    exchange = Exchange(objects, ablation.store, ablation.plan, data.truth)
+    exchange.pull_trials(all_of_them=True)
+    exchange.pull_records()
+    exchange.push_plan(kind)
+
+    def hear(event: Event) -> None:
+        if isinstance(event, BlockTimed):
+            exchange.push_record("blocks", event.cell.timing)
+        listen(event)
+
+    shared = SharedExecutor(
+        ablation.local(), exchange, Claims(objects), lambda text: listen(Said(text))
+    )
+    for what in exchange.refused.values():
+        listen(Said(f"not taken over: {what}"))
+    ablation.run(hear, shared)
+    exchange.push_trials()
+    exchange.push_records()
+    return exchange

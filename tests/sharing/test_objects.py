@@ -1,0 +1,74 @@
+"""Objects in a folder, and in a bucket of a server on loopback."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.errors import StoreError, UsageError
+from harness.sharing.objects import AT_ONCE, Objects, is_url
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def objects(request, url):
+    return Objects(url if request.param == "folder" else request.getfixturevalue("s3")())
+
+
+def test_what_is_put_is_got_and_listed(objects):
+    objects.put(b"one", "trials", "a.zip")
+    objects.put(b"two", "trials", "b.zip")
+    objects.put(b"deeper", "trials", "below", "c.zip")
+    objects.put(b"elsewhere", "other", "d.zip")
+    assert sorted(objects.versions("trials")) == ["a.zip", "b.zip"]
+    assert objects.versions("nothing") == {}
+    assert objects.get_all([("trials", "b.zip"), ("no", "x"), ("trials", "a.zip")]) == [
+        b"two", None, b"one",
+    ]  # fmt: skip
+    objects.delete("trials", "a.zip")
+    objects.delete("trials", "a.zip")
+    assert objects.get("trials", "a.zip") is None
+
+
+def test_many_are_got_some_at_a_time_in_their_order_and_those_that_are_gone_are_passed_over(url):
+    objects = Objects(url)
+    names = [f"{number}.json" for number in range(AT_ONCE + 3)]
+    for name in names[::2]:
+        objects.put(name.encode(), "blocks", name)
+    found = list(objects.each(("blocks", name) for name in names))
+    assert found == [(("blocks", name), name.encode()) for name in names[::2]]
+
+
+def test_a_version_changes_with_the_content(objects):
+    objects.put(b"one", "claims", "a.json")
+    before = objects.versions("claims")
+    assert objects.versions("claims") == before
+    objects.put(b"two", "claims", "a.json")
+    assert objects.versions("claims") != before
+
+
+def test_only_the_first_writes_a_new_object(objects):
+    assert objects.put_new(b"mine", "claims", "a.json")
+    assert not objects.put_new(b"yours", "claims", "a.json")
+    assert objects.get("claims", "a.json") == b"mine"
+
+
+def test_a_folder_that_cannot_be_written_is_named(url, tmp_path):
+    objects = Objects(url)
+    (tmp_path / "shared" / "trials").write_text("a file where a folder should be")
+    with pytest.raises(StoreError, match=r"cannot be reached: .*\n?.*") as error:
+        objects.put(b"one", "trials", "a.zip")
+    assert "shared/trials/a.zip" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["results", "/results", "ftp://host/x", "http://host/x", "s3:/x", ""]
+)
+def test_what_is_no_address_of_objects_is_refused(url):
+    with pytest.raises(UsageError, match="is no address of objects") as error:
+        Objects(url)
+    assert f"'{url}'" in str(error.value)
+
+
+def test_urls_and_paths_are_told_apart():
+    assert is_url("s3://bucket/x")
+    assert not is_url("./s3/x")
+    assert not is_url("C:/x")
