@@ -118,6 +118,12 @@ class RunConfig(BaseSettings):
     threads: int = Field(1, ge=1, le=1024, description="threads of one trial")
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="cpu, cuda or cuda:N")
     hardware: str = Field("", description="kinds of hardware the verdict needs; empty: this one")
+    executor: Literal["local", "ray"] = Field(
+        "local", description="local, or ray: trials on the nodes of a Ray cluster"
+    )
+    address: str = Field(
+        "auto", description="head of the Ray cluster, HOST:PORT; auto: the one of this machine"
+    )
     timeout: float = Field(7200.0, gt=0, description="seconds after which a trial is killed")
     all_gates: bool = Field(False, description="measure every gate even where one has failed")  # noqa: FBT003
     plugins: str = Field("", description="Python files that register features, by commas")
@@ -146,6 +152,10 @@ class RunConfig(BaseSettings):
     patience: int | None = Field(None, ge=0, description="epochs before stopping early; 0: never")
     warmup_epochs: int | None = Field(
         None, ge=0, description="first epochs in which one-class predictions are no collapse"
+    )
+    deterministic: bool = Field(
+        False,  # noqa: FBT003
+        description="on a GPU the same bits every time, with slower kernels; timed without",
     )
     timing_epochs: int = Field(3, ge=1, le=1000, description="epochs of a timed visit")
     timing_blocks: int = Field(20, ge=3, le=20, description="timed blocks of a cell at most")

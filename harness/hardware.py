@@ -100,6 +100,11 @@ def cpu_kind(model: str, threads: int) -> str:
     return f"cpu-{_slug(_NOISE.sub(' ', model))}-{threads}t"
 
 
+def device_of(kind: str) -> str:
+    """The torch device type of a kind of hardware."""
+    return "cpu" if kind.startswith("cpu-") else "cuda"
+
+
 def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "unknown"
 

@@ -41,4 +41,8 @@ class TrainingSettings(BaseModel):
     warmup_epochs: int = Field(
         2, ge=0, description="first epochs in which one-class predictions are no collapse"
     )
+    deterministic: bool = Field(
+        False,  # noqa: FBT003
+        description="on a GPU the same bits every time, with slower kernels; timed without",
+    )
     checkpoint_every: int = Field(1, ge=0, description="epochs between checkpoints; 0 writes none")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from harness.cli.clusters import cluster_of
 from harness.cli.flags import with_flags
 from harness.cli.progress import building
 from harness.cli.reports import show_summary
@@ -15,11 +16,11 @@ from harness.config import RunConfig, load_config
 from harness.report.formats import Format
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
+    from harness.cluster.connect import Cluster
     from harness.errors import ExitCode
     from harness.matrix.ablation import Ablation
-    from harness.matrix.events import Event
     from harness.sharing.exchange import Exchange
     from harness.sharing.objects import Objects
 
@@ -77,29 +78,14 @@ def judge_and_show(
         HarnessError: if anything asked for is unknown, contradictory or unreadable.
         OSError: if the output folder cannot be written.
     """
-    from harness.matrix.ablation import prepare  # noqa: PLC0415 - loads torch: keep --help quick
-    from harness.matrix.scope import prepare_part  # noqa: PLC0415
-    from harness.report.live import LiveView, PlainView, Watch  # noqa: PLC0415
+    from harness.report.write import FILES, to_text, write_report  # noqa: PLC0415
 
     # What is wrong with it is said before data are built.
     objects = _objects(settings.share)
     console = Console(stderr=True, quiet=quiet)
-    with building(console) as progress:
-        if only is None:
-            ablation = prepare(settings, progress)
-        else:
-            ablation = prepare_part(settings, only, progress)
-    say_left_out(settings.features, console)
-    for pair in ablation.plan.uncombined:
-        console.print(pair.sentence, markup=False, highlight=False, soft_wrap=True)
-    for line in () if ablation.chosen is None else ablation.chosen.batch_size.lines():
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    watch = Watch(ablation.plan, ablation.jobs)
-    view = LiveView(watch, console) if console.is_terminal else PlainView(watch, console)
-    from harness.report.write import FILES, to_text, write_report  # noqa: PLC0415
-
-    with view:
-        exchange = _run(ablation, objects, view)
+    with cluster_of(settings) as cluster:
+        ablation = _prepare(settings, cluster, only, console)
+        exchange = _run(ablation, settings, cluster, objects, console)
     summary = write_report(ablation.judge, settings.out)
     if exchange is not None:
         exchange.push_files(FILES)
@@ -112,6 +98,33 @@ def judge_and_show(
     return summary.exit_code
 
 
+def _prepare(
+    settings: RunConfig,
+    cluster: Cluster | None,
+    only: Collection[str] | None,
+    console: Console,
+) -> Ablation:
+    """Lay the question out, and say what it leaves out or chooses."""
+    from harness.matrix.ablation import prepare  # noqa: PLC0415 - loads torch: keep --help quick
+    from harness.matrix.scope import prepare_part  # noqa: PLC0415
+
+    if cluster is not None:
+        from harness.cluster.run import with_kinds  # noqa: PLC0415
+
+        settings = with_kinds(settings, cluster)
+    with building(console) as progress:
+        if only is None:
+            ablation = prepare(settings, progress)
+        else:
+            ablation = prepare_part(settings, only, progress)
+    say_left_out(settings.features, console)
+    for pair in ablation.plan.uncombined:
+        console.print(pair.sentence, markup=False, highlight=False, soft_wrap=True)
+    for line in () if ablation.chosen is None else ablation.chosen.batch_size.lines():
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return ablation
+
+
 def _objects(share: str) -> Objects | None:
     if not share:
         return None
@@ -121,15 +134,32 @@ def _objects(share: str) -> Objects | None:
 
 
 def _run(
-    ablation: Ablation, objects: Objects | None, listen: Callable[[Event], None]
+    ablation: Ablation,
+    settings: RunConfig,
+    cluster: Cluster | None,
+    objects: Objects | None,
+    console: Console,
 ) -> Exchange | None:
-    """Run what is missing, alone or with other machines."""
-    if objects is None:
-        ablation.run(listen)
-        return None
-    from harness.sharing.run import run_shared  # noqa: PLC0415
+    """Run what is missing: here or on a cluster, alone or with other machines; shown as it goes."""
+    from harness.matrix.events import Said  # noqa: PLC0415
+    from harness.report.live import LiveView, PlainView, Watch  # noqa: PLC0415
 
-    return run_shared(ablation, objects, ablation.hardware.kind, listen)
+    jobs = ablation.jobs if cluster is None else cluster.capacity(settings.jobs)
+    watch = Watch(ablation.plan, jobs)
+    view = LiveView(watch, console) if console.is_terminal else PlainView(watch, console)
+    executor = None
+    if cluster is not None:
+        from harness.cluster.run import on_cluster  # noqa: PLC0415
+
+        executor = on_cluster(ablation, cluster, settings.jobs, lambda text: view(Said(text)))
+    with view:
+        if objects is None:
+            ablation.run(view, executor)
+            return None
+        from harness.sharing.run import run_shared  # noqa: PLC0415
+
+        kind = "+".join(ablation.plan.hardware) if cluster else ablation.hardware.kind
+        return run_shared(ablation, objects, kind, view, executor)
 
 
 def say_left_out(features: str, console: Console) -> None:

@@ -69,6 +69,7 @@ def train(
     from harness.hardware import available_cores  # noqa: PLC0415
     from harness.matrix.auto_size import resolve  # noqa: PLC0415
     from harness.matrix.shapes import baseline_of  # noqa: PLC0415
+    from harness.models.registry import model_values  # noqa: PLC0415
     from harness.process import set_up  # noqa: PLC0415
     from harness.result import FitSpec  # noqa: PLC0415
     from harness.training.fit import fit  # noqa: PLC0415
@@ -77,10 +78,14 @@ def train(
     console = Console(stderr=True, quiet=not first)
     import_plugins(split_list(settings.plugins))
     arm = baseline_of(features)
+    selected = parse_single(model)
+    # Building data can take a minute: what is wrong with the question is said before.
+    model_values(selected)
+    for feature in arm:
+        feature.inputs_key()
     with building(console) as progress:
         graphs = load(settings.data, settings.data_root, progress)
     set_up(settings.threads, os.environ)
-    selected = parse_single(model)
     named = {graphs.info.name: graphs}
     settings, chosen = resolve(settings, [selected], named, out / "cache", jobs=1)
     if chosen is not None:

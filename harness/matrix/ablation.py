@@ -12,7 +12,7 @@ from harness.gates.policy import Policy
 from harness.graphs.catalog import load
 from harness.graphs.dataset import check_content
 from harness.graphs.splits import split_by_seed
-from harness.hardware import available_cores, describe
+from harness.hardware import available_cores, describe, device_of
 from harness.matrix.auto_size import resolve
 from harness.matrix.blocks import TimingSettings
 from harness.matrix.campaign import Campaign
@@ -53,7 +53,7 @@ class Ablation:
         store: where results are.
         judge: reads both.
         plugins: Python files that every process imports.
-        jobs: trials at once.
+        jobs: trials at once on this machine.
         timeout: seconds after which a trial is killed.
         hardware: that trials run on.
         chosen: the batch size of ``auto``; None where a number was asked for.
@@ -129,7 +129,10 @@ def lay_out(config: RunConfig, progress: Progress) -> Ablation:
         HarnessError: if anything asked for is unknown, contradictory or unreadable.
     """
     plugins = import_plugins(split_list(config.plugins))
-    hardware = describe(config.device, config.threads)
+    # Where a cluster trains, this machine needs no GPU of its own.
+    on_cluster = config.executor == "ray"
+    hardware = describe("cpu" if on_cluster else config.device, config.threads)
+    kinds = split_list(config.hardware) or [hardware.kind]
     models = [parse_single(text) for text in split_list(config.models)]
     if not models:
         raise UsageError("no model is selected", where="--models", mend="name some: --models gcn")
@@ -140,7 +143,9 @@ def lay_out(config: RunConfig, progress: Progress) -> Ablation:
     # Building data can take a minute: what is wrong with the question is said before.
     for model in models:
         model_values(model)
-    make_matrix(shape, candidates, baseline)
+    for compared in make_matrix(shape, candidates, baseline).comparisons:
+        for feature in compared.arm:
+            feature.inputs_key()
     data = {}
     folders = {}
     for text in split_list(config.data):
@@ -159,7 +164,8 @@ def lay_out(config: RunConfig, progress: Progress) -> Ablation:
             graphs,
         )
     store = Store(config.out)
-    jobs = config.jobs or max(1, available_cores() // config.threads)
+    cores = max(1, available_cores() // config.threads)
+    jobs = cores if on_cluster else config.jobs or cores
     sets = {dataset.name: graphs for dataset, graphs in data.values()}
     config, chosen = resolve(config, models, sets, store.cache, jobs)
     asked = Question(
@@ -172,10 +178,11 @@ def lay_out(config: RunConfig, progress: Progress) -> Ablation:
         budget=config.seeds,
         all_gates=config.all_gates,
         hardware=hardware,
-        required_hardware=split_list(config.hardware) or [hardware.kind],
+        required_hardware=kinds,
         complexity=replace(USUAL, **config.complexity.limits),
         overrides=overrides,
         shape=shape,
+        devices={kind: device_of(kind) for kind in kinds} if on_cluster else {},
     )
     plan = make_plan(asked, data)
     judge = Judge(plan, store, Results(store, folders))

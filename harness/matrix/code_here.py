@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.errors import StoreError, UsageError
+from harness.errors import NotMeasuredError, StoreError, UsageError
 from harness.feature import FEATURES
 from harness.matrix.measures import measure
 from harness.matrix.spec import engine_key, imported_key
@@ -17,7 +17,9 @@ from harness.selection import parse
 
 if TYPE_CHECKING:
     from harness.gates.complexity import Measures
+    from harness.hardware import Hardware
     from harness.matrix.planned import Plan, PlannedFeature
+    from harness.matrix.spec import TrialSpec
 
 ENGINE = "the training code"
 _MODEL, _IMPORTS, _INPUTS = "model:", ", imports", "inputs:"
@@ -42,6 +44,37 @@ def foreign_code(plan: Plan, where: str) -> tuple[str, ...]:
             _check_said(feature, where)
     engine = [ENGINE] if {spec.engine for spec in specs} - {engine_key()} else []
     return (*engine, *sorted(foreign))
+
+
+def check_here(spec: TrialSpec, hardware: Hardware) -> None:
+    """Refuse a trial that this machine would not train as its key says.
+
+    Args:
+        spec: the trial, as another machine described it.
+        hardware: this machine, with the trial's threads.
+
+    Raises:
+        NotMeasuredError: if code, versions or hardware are others; names them.
+    """
+    others = [name for name, key in spec.sources.items() if not _is_here(name, key)]
+    if spec.engine != engine_key():
+        others.insert(0, ENGINE)
+    if others:
+        raise NotMeasuredError(
+            f"other code here than where the plan was made: {', '.join(others)}",
+            mend="install the same version of the harness and of all features on every machine",
+        )
+    for package, version in spec.versions.items():
+        here = hardware.versions.get(package)
+        if here != version:
+            raise NotMeasuredError(
+                f"{package} {here} here, and {version} where the plan was made",
+                mend="install the same versions on every machine",
+            )
+    if hardware.kind != spec.hardware:
+        raise NotMeasuredError(
+            f"this machine is {hardware.kind}, and the trial is one of {spec.hardware}"
+        )
 
 
 def _is_here(name: str, key: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import time
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from harness.matrix import locks
 from harness.matrix.executor import Outcome
 from harness.matrix.records import Failure
 from harness.matrix.timing import TimedCell
-from harness.matrix.worker import LOG, Job, run_job
+from harness.matrix.worker import LOG, VISIBLE, Job, run_job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,12 +56,18 @@ class LocalExecutor:
         jobs: trials at once.
         timeout: seconds after which a trial is killed, or a timed visit given up.
         plugins: Python files that every process imports first.
+        cores: that all trials share; None for those of the machine.
+        verify: whether a trial is refused where code or hardware are not those of its key, as
+            they may be on a machine that did not make the plan.
     """
 
     def __init__(
-        self, store: Store, jobs: int, timeout: float, plugins: tuple[str, ...] = ()
-    ) -> None:
+        self, store: Store, jobs: int, timeout: float, plugins: tuple[str, ...] = (), *,
+        cores: int | None = None, verify: bool = False,
+    ) -> None:  # fmt: skip
         self._store, self._jobs, self._timeout, self._plugins = store, jobs, timeout, plugins
+        self._cores = available_cores() if cores is None else cores
+        self._verify = verify
         self._running: dict[str, _Running] = {}
         self.context = fork_server()
 
@@ -86,8 +93,11 @@ class LocalExecutor:
             spec: the trial.
             data: folder of its packed data set.
         """
-        share = max(1, available_cores() // (self._jobs * spec.threads))
-        job = Job(spec.model_dump_json(), str(data), str(self._store.root), self._plugins, share)
+        share = max(1, self._cores // (self._jobs * spec.threads))
+        job = Job(
+            spec.model_dump_json(), str(data), str(self._store.root), self._plugins, share,
+            verify=self._verify, gpus=os.environ.get(VISIBLE),
+        )  # fmt: skip
         process = self.context.Process(target=run_job, args=(job,), name=f"trial-{spec.key[:8]}")
         before = self._store.failure(spec.key)
         process.start()

@@ -60,6 +60,7 @@ class Question:
         complexity: complexity budget of a feature.
         overrides: from ``read_overrides``.
         shape: how the candidates are compared.
+        devices: torch device types of the required kinds that others than this machine run.
     """
 
     candidates: Sequence[tuple[Selection, ...]]
@@ -75,6 +76,13 @@ class Question:
     complexity: Budget = USUAL
     overrides: Mapping[str, Override] = field(default_factory=dict)
     shape: Shape = Shape.ADD_ONE
+    devices: Mapping[str, str] = field(default_factory=dict)
+
+    def runs_on(self, kind: str) -> Hardware | None:
+        """The hardware of a kind as trials name it; None if trials of it cannot be run."""
+        if kind in self.devices:
+            return self.hardware.model_copy(update={"kind": kind, "device": self.devices[kind]})
+        return self.hardware if kind == self.hardware.kind else None
 
 
 def make_plan(asked: Question, data: Mapping[str, tuple[DataSet, PackedGraphs]]) -> Plan:
@@ -121,11 +129,13 @@ def _feature(
     cells = []
     for content, dataset in datasets.items():
         for model in asked.models:
-            keys = [_trials(asked, one, model, content, dataset.name, trials) for one in arms]
-            cells += [
-                _cell(keys, str(model), content, kind, asked)
-                for kind in asked.required_hardware
-            ]  # fmt: skip
+            for kind in asked.required_hardware:
+                hardware = asked.runs_on(kind)
+                where = (model, content, dataset.name, hardware or asked.hardware)
+                keys = [_trials(asked, one, *where, trials) for one in arms]
+                cells.append(
+                    _cell(keys, str(model), content, kind, asked.timing, here=hardware is not None)
+                )
     return PlannedFeature(
         name=compared.name,
         claim=FEATURES.get(compared.candidate[0].name).claim.value,
@@ -143,6 +153,7 @@ def _trials(
     model: Selection,
     data: str,
     data_name: str,
+    hardware: Hardware,
     trials: dict[str, TrialSpec],
 ) -> tuple[str, ...]:
     """Keys of an arm's trials by seed; their specs go into ``trials``."""
@@ -150,17 +161,17 @@ def _trials(
         raise UsageError(
             f"{asked.budget} pairs would use seeds of a search, {FIRST_SEARCH_SEED} and above"
         )
-    first = make_spec(data, data_name, model, arm, asked.settings, asked.hardware)
+    first = make_spec(data, data_name, model, arm, asked.settings, hardware)
     specs = [first.model_copy(update={"seed": seed}) for seed in range(asked.budget + SPARE_SEEDS)]
     trials |= {spec.key: spec for spec in specs}
     return tuple(spec.key for spec in specs)
 
 
 def _cell(
-    keys: Sequence[tuple[str, ...]], model: str, data: str, kind: str, asked: Question
-) -> PlannedCell:
+    keys: Sequence[tuple[str, ...]], model: str, data: str, kind: str, timing: TimingSettings, *,
+    here: bool,
+) -> PlannedCell:  # fmt: skip
     baseline, candidate, *apart = keys
-    here = kind == asked.hardware.kind
     return PlannedCell(
         model=model,
         data=data,
@@ -168,6 +179,6 @@ def _cell(
         here=here,
         baseline=baseline if here else (),
         candidate=candidate if here else (),
-        timing=timing_key(baseline, candidate, asked.timing),
+        timing=timing_key(baseline, candidate, timing),
         apart=tuple(apart) if here else (),
     )

@@ -43,7 +43,9 @@ def rehearse() -> None:
 
 with suppress(HarnessError):  # a package that cannot be loaded is each trial's own to tell
     FEATURES.load()
-# With a GPU, autograd starts threads, and a process that has some must not be forked.
-if not torch.cuda.is_available():
+# With a GPU, autograd starts threads, and a process that has some must not be forked. Nor must one
+# that has asked CUDA itself: device_count() asks the driver's management library, and
+# is_available() would leave every forked process without CUDA.
+if not torch.cuda.device_count():
     torch.set_num_threads(1)
     rehearse()

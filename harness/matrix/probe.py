@@ -16,7 +16,7 @@ from harness.graphs.cutting import usual_graphs
 from harness.graphs.splits import Split
 from harness.matrix import locks
 from harness.matrix.store import Store
-from harness.matrix.timing import without_stops
+from harness.matrix.timing import timed_settings
 from harness.matrix.worker import to_fit
 from harness.process import set_up
 from harness.training.fit import FitSession, fit
@@ -135,7 +135,7 @@ def _probe_wrapped(spec: FitSpec, small: FitSpec, clock: Callable[[], float]) ->
 
 
 def _with_epochs(settings: TrainingSettings, epochs: int) -> TrainingSettings:
-    return without_stops(settings).model_copy(update={"epochs": epochs})
+    return timed_settings(settings).model_copy(update={"epochs": epochs})
 
 
 def _spread(places: NDArray[np.int64], label: NDArray[np.int8], most: int) -> NDArray[np.int64]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harness.hardware import Hardware
 
 _NO_PART_OF_TRAINING = (
-    "calibration", "cli", "config", "declared", "doctor", "gates", "graphs/build",
+    "calibration", "cli", "cluster", "config", "declared", "doctor", "gates", "graphs/build",
     "graphs/catalog", "graphs/code", "graphs/reference", "graphs/sources", "matrix", "report",
     "sharing", "testing", "tuning", "__main__",
 )  # fmt: skip

@@ -63,9 +63,13 @@ class VisitTimes:
     peak_bytes: int
 
 
-def without_stops(settings: TrainingSettings) -> TrainingSettings:
-    """The settings with patience and collapse switched off, so that every epoch is trained."""
-    return settings.model_copy(update={"patience": 0, "warmup_epochs": _NEVER})
+def timed_settings(settings: TrainingSettings) -> TrainingSettings:
+    """The settings of a timed fit: every epoch is trained, by the kernels that users run.
+
+    Patience and collapse are switched off, and so are the slower kernels of ``deterministic``.
+    """
+    off = {"patience": 0, "warmup_epochs": _NEVER, "deterministic": False}
+    return settings.model_copy(update=off)
 
 
 class TimedArm:
@@ -77,7 +81,7 @@ class TimedArm:
     """
 
     def __init__(self, spec: FitSpec, settings: TimingSettings) -> None:
-        self._spec = replace(spec, settings=without_stops(spec.settings), resume=False, cache=None)
+        self._spec = replace(spec, settings=timed_settings(spec.settings), resume=False, cache=None)
         self._settings = settings
         self._session: FitSession | None = None
         self._whole = any("around_fit" in feature.hooks() for feature in spec.arm)

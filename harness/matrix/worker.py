@@ -17,6 +17,7 @@ from harness.graphs.splits import stored_split
 from harness.hardware import describe
 from harness.matrix import locks
 from harness.matrix.blame import raised_in
+from harness.matrix.code_here import check_here
 from harness.matrix.intact import open_intact
 from harness.matrix.records import Failure
 from harness.matrix.spec import TrialSpec, engine_key
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from harness.result import FitResult
 
 LOG = "worker.log"
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 FAILED = 1
 _LOG_TAIL = 4000
 
@@ -46,6 +48,8 @@ class Job:
         store: folder of the store.
         plugins: Python files to import first.
         processes: that the trial may train in at once.
+        verify: whether to refuse a trial of other code or other hardware than this machine's.
+        gpus: that the driver may see now; the server that forks may be older than that.
     """
 
     spec: str
@@ -53,6 +57,8 @@ class Job:
     store: str
     plugins: tuple[str, ...] = ()
     processes: int = 1
+    verify: bool = False
+    gpus: str | None = None
 
 
 def run_job(job: Job) -> None:
@@ -65,12 +71,16 @@ def run_job(job: Job) -> None:
     work = store.work(spec.key)
     die_with_parent()
     leave_interrupts_to_the_driver()
+    if job.gpus is not None:
+        os.environ[VISIBLE] = job.gpus
     try:
         with locks.one_at_a_time(work / "lock"), locks.shared():
             if store.finished(spec.key):
                 return
             print_to(work / LOG)
             prepare(job.plugins, spec.threads)
+            if job.verify:
+                check_here(spec, describe(spec.device, spec.threads))
             train(spec, Path(job.data), store, job.processes)
     except HarnessError as error:
         _end(store, spec.key, str(error))

@@ -87,8 +87,11 @@ class SharedExecutor:
             self._elsewhere |= {spec.key}
             return False
         self._say_refused()
+        if not self._inner.start(spec, data):
+            self._forget(spec.key)
+            return False
         self._safe[spec.key] = (self._clock(), 0.0)
-        return self._inner.start(spec, data)
+        return True
 
     def wait(self, seconds: float = 0.5) -> list[Outcome]:
         """Wait at most so long for trials to end, here or elsewhere.

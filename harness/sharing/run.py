@@ -15,19 +15,22 @@ if TYPE_CHECKING:
 
     from harness.matrix.ablation import Ablation
     from harness.matrix.events import Event
+    from harness.matrix.executor import Executor
     from harness.sharing.objects import Objects
 
 
 def run_shared(
-    ablation: Ablation, objects: Objects, kind: str, listen: Callable[[Event], None]
-) -> Exchange:
+    ablation: Ablation, objects: Objects, kind: str, listen: Callable[[Event], None],
+    executor: Executor | None = None,
+) -> Exchange:  # fmt: skip
     """Run what the plan needs and neither the store nor the others have.
 
     Args:
         ablation: of this machine.
         objects: where the machines share their results.
-        kind: of the hardware that trials run on.
+        kind: of the hardware that trials run on; by its name the plan is found again.
         listen: told of everything that happens.
+        executor: runs the trials; None for this machine's own.
 
     Returns:
         What brings results out, for the report that follows.
@@ -49,9 +52,8 @@ def run_shared(
             exchange.push_record("blocks", event.cell.timing)
         listen(event)
 
-    shared = SharedExecutor(
-        ablation.local(), exchange, Claims(objects), lambda text: listen(Said(text))
-    )
+    inner = ablation.local() if executor is None else executor
+    shared = SharedExecutor(inner, exchange, Claims(objects), lambda text: listen(Said(text)))
     for what in exchange.refused.values():
         listen(Said(f"not taken over: {what}"))
     ablation.run(hear, shared)

@@ -16,6 +16,7 @@ from harness.result import EpochRecord, FitResult
 from harness.training import checkpoint, collapse, diagnostics, history
 from harness.training.best import Best
 from harness.training.configuration import metadata
+from harness.training.deterministic import make_deterministic
 from harness.training.evaluate import score, select_metrics
 from harness.training.live import LiveRun
 
@@ -83,6 +84,8 @@ class FitSession:
     def __init__(self, spec: FitSpec, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
         start = clock()
+        if spec.settings.deterministic:
+            make_deterministic(torch.device(spec.device), os.environ)
         self.run = LiveRun(spec)
         self._best = Best()
         self._stop: Collapse | None = None

@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from harness.graphs.dataset import save
 from harness.testing import planted_graphs
@@ -84,4 +85,6 @@ def test_every_block_runs(page, shell, tmp_path):
 def test_no_block_is_left_without_a_language():
     for page in TOURS:
         for block in blocks(page):
-            assert block.language in ("python", "toml", "sh", "console"), block.text
+            assert block.language in ("python", "toml", "sh", "console", "yaml"), block.text
+            if block.language == "yaml":
+                assert yaml.safe_load(block.text)

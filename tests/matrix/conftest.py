@@ -65,6 +65,7 @@ def make_judge(tmp_path, packed):
             complexity=more.pop("complexity", USUAL),
             overrides=more.pop("overrides", {}),
             shape=shape,
+            devices=more.pop("devices", {}),
         )
         dataset = DataSet(
             name="planted",
