@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: ratios, phases, budgets, scale, concurrency, schedule."""
+"""``python -m benchmarks``: ratios, phases, budgets, scale, concurrency, schedule, campaign."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import typer
 
 from benchmarks import cells
 from benchmarks.arms import ARMS, ArmProcess, EngineTraining
+from benchmarks.campaign import show_campaign
 from benchmarks.cells import Cell, Precision, part_of
 from benchmarks.engine import show_budgets, show_concurrency, show_scale, stored
 from benchmarks.phases import operators, phase_table, phases_of
@@ -38,6 +39,7 @@ app.command("budgets")(show_budgets)
 app.command("scale")(show_scale)
 app.command("concurrency")(show_concurrency)
 app.command("schedule")(show_schedule)
+app.command("campaign")(show_campaign)
 
 Models = Annotated[str, typer.Option(help="names of built-in models, joined by commas")]
 Hidden = Annotated[str, typer.Option(help="widths, joined by commas")]

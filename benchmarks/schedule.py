@@ -24,6 +24,7 @@ from harness.settings import TrainingSettings
 from harness.testing import planted_graphs
 
 if TYPE_CHECKING:
+    from harness.graphs.dataset import PackedGraphs
     from harness.matrix.planned import Plan
 
 GAINS = (0.0, 0.0, 0.0, 0.03, 0.08)
@@ -58,11 +59,18 @@ class Scheduled:
     seconds: float
 
 
-def plan_of(features: int, models: int, seeds: int) -> Plan:
-    """A plan of made-up size: as many values of one feature, and widths of one model."""
-    graphs = planted_graphs(60)
+def plan_of(features: int, models: int, seeds: int, graphs: PackedGraphs | None = None) -> Plan:
+    """A plan of made-up size: as many values of one feature, and widths of one model.
+
+    Args:
+        features: candidates.
+        models: that each is judged on.
+        seeds: pairs of a cell at most.
+        graphs: the data set; a few that were made up by default.
+    """
+    graphs = planted_graphs(60) if graphs is None else graphs
     data = DataSet(
-        name="drawn", source="drawn", folder="none", graphs=len(graphs),
+        name="drawn", source="drawn", folder=str(graphs.folder), graphs=len(graphs),
         vulnerable=int(graphs.label.sum()), notes=(),
     )  # fmt: skip
     hardware = describe()

@@ -26,7 +26,12 @@ def canonical_json(value: Any) -> str:
 
 def content_key(value: Any, length: int = 32) -> str:
     """Hash JSON data to ``length`` hexadecimal digits (SHA-256 of the canonical form)."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:length]
+    return text_key(canonical_json(value), length)
+
+
+def text_key(text: str, length: int = 32) -> str:
+    """Hash a text to ``length`` hexadecimal digits (SHA-256)."""
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
 def bucket(text: str, buckets: int) -> int:

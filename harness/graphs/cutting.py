@@ -9,8 +9,13 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+GIANT = 100_000
+"""Nodes above which a graph is never put beside others: about ten usual batches of functions."""
 
-def cut(nodes: NDArray[np.integer], most_graphs: int, most_nodes: int = 0) -> NDArray[np.int64]:
+
+def cut(
+    nodes: NDArray[np.integer], most_graphs: int, most_nodes: int = 0, alone: int = 0
+) -> NDArray[np.int64]:
     """Bounds ``[k + 1]`` of ``k`` batches: batch ``i`` has the graphs ``bounds[i]:bounds[i + 1]``.
 
     Each batch takes graphs in their order as long as it may, and at least one.
@@ -20,8 +25,12 @@ def cut(nodes: NDArray[np.integer], most_graphs: int, most_nodes: int = 0) -> ND
         most_graphs: graphs of a batch at most.
         most_nodes: nodes of a batch at most, save of one that a single larger graph makes; 0 sets
             no limit.
+        alone: nodes above which a graph makes a batch by itself; 0 for no such graph.
     """
     graphs = len(nodes)
+    giants = np.flatnonzero(nodes > alone) if alone else ()
+    if len(giants):
+        return _cut_around(giants, nodes, most_graphs, most_nodes)
     if not most_nodes:
         return np.minimum(np.arange(0, graphs + most_graphs, most_graphs, dtype=np.int64), graphs)
     before = np.zeros(graphs + 1, np.int64)
@@ -31,6 +40,18 @@ def cut(nodes: NDArray[np.integer], most_graphs: int, most_nodes: int = 0) -> ND
         begin = ends[-1]
         fitting = int(np.searchsorted(before, before[begin] + most_nodes, side="right")) - 1
         ends.append(min(max(fitting, begin + 1), begin + most_graphs, graphs))
+    return np.array(ends, np.int64)
+
+
+def _cut_around(
+    giants: NDArray[np.integer], nodes: NDArray[np.integer], most_graphs: int, most_nodes: int
+) -> NDArray[np.int64]:
+    """The bounds where some graphs are batches by themselves."""
+    ends, begin = [0], 0
+    for giant in [*giants.tolist(), len(nodes)]:
+        ends += (begin + cut(nodes[begin:giant], most_graphs, most_nodes)[1:]).tolist()
+        begin = min(giant + 1, len(nodes))
+        ends += [begin] * (giant < len(nodes))
     return np.array(ends, np.int64)
 
 

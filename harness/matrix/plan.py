@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
@@ -18,11 +19,8 @@ from harness.matrix.planned import (
     PlannedFeature,
     timing_key,
 )
-from harness.matrix.shapes import (
-    Shape,
-    make_matrix,
-)
-from harness.matrix.spec import TrialSpec, make_spec
+from harness.matrix.shapes import Shape, make_matrix
+from harness.matrix.spec import by_seed, make_spec
 from harness.models import DataShape, make_model
 
 if TYPE_CHECKING:
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
     from harness.hardware import Hardware
     from harness.matrix.blocks import TimingSettings
     from harness.matrix.shapes import Comparison
+    from harness.matrix.spec import TrialSpec
     from harness.selection import Selection
     from harness.settings import TrainingSettings
 
@@ -96,13 +95,17 @@ def make_plan(asked: Question, data: Mapping[str, tuple[DataSet, PackedGraphs]])
         UsageError: if a model, feature or value is unknown; nothing is trained then.
         SlotConflictError: if two features of an arm own one slot.
     """
+    if asked.budget + SPARE_SEEDS > FIRST_SEARCH_SEED:
+        raise UsageError(
+            f"{asked.budget} pairs would use seeds of a search, {FIRST_SEARCH_SEED} and above"
+        )
     matrix = make_matrix(asked.shape, asked.candidates, asked.baseline)
     for model in asked.models:
         for _, graphs in data.values():
             make_model(model, DataShape.of(graphs))
-    trials: dict[str, TrialSpec] = {}
     datasets = {content: dataset for content, (dataset, _) in data.items()}
-    features = [_feature(asked, one, datasets, trials) for one in matrix.comparisons]
+    layout = _Layout(asked, datasets)
+    features = [layout.feature(one) for one in matrix.comparisons]
     return Plan(
         baseline=tuple(sorted(map(str, matrix.baseline))),
         policy=asked.policy,
@@ -112,73 +115,72 @@ def make_plan(asked: Question, data: Mapping[str, tuple[DataSet, PackedGraphs]])
         hardware=tuple(asked.required_hardware),
         features=tuple(features),
         data=datasets,
-        trials=trials,
+        trials=layout.trials,
         complexity=asked.complexity,
         shape=matrix.shape,
         uncombined=matrix.uncombined,
     )
 
 
-def _feature(
-    asked: Question,
-    compared: Comparison,
-    datasets: Mapping[str, DataSet],
-    trials: dict[str, TrialSpec],
-) -> PlannedFeature:
-    arms = (compared.reference, compared.arm, *compared.apart)
-    cells = []
-    for content, dataset in datasets.items():
-        for model in asked.models:
-            for kind in asked.required_hardware:
-                hardware = asked.runs_on(kind)
-                where = (model, content, dataset.name, hardware or asked.hardware)
-                keys = [_trials(asked, one, *where, trials) for one in arms]
-                cells.append(
-                    _cell(keys, str(model), content, kind, asked.timing, here=hardware is not None)
-                )
-    return PlannedFeature(
-        name=compared.name,
-        claim=FEATURES.get(compared.candidate[0].name).claim.value,
-        reference=compared.against,
-        cells=tuple(cells),
-        complexity=measure([type(feature) for feature in compared.candidate]),
-        override=override_of(compared.candidate, asked.overrides),
-        parts=compared.parts,
-    )
+class _Layout:
+    """Cells as they are laid out; arms, such as the baseline, that many of them share, once.
 
+    Args:
+        asked: what is to be judged, and how.
+        datasets: by content hash.
+    """
 
-def _trials(
-    asked: Question,
-    arm: tuple[Feature, ...],
-    model: Selection,
-    data: str,
-    data_name: str,
-    hardware: Hardware,
-    trials: dict[str, TrialSpec],
-) -> tuple[str, ...]:
-    """Keys of an arm's trials by seed; their specs go into ``trials``."""
-    if asked.budget + SPARE_SEEDS > FIRST_SEARCH_SEED:
-        raise UsageError(
-            f"{asked.budget} pairs would use seeds of a search, {FIRST_SEARCH_SEED} and above"
+    def __init__(self, asked: Question, datasets: Mapping[str, DataSet]) -> None:
+        self.trials: dict[str, TrialSpec] = {}
+        self._asked, self._datasets = asked, datasets
+        self._keys: dict[tuple[object, ...], tuple[str, ...]] = {}
+        self._measure = cache(measure)
+
+    def feature(self, compared: Comparison) -> PlannedFeature:
+        """A candidate with its cells."""
+        asked = self._asked
+        kinds = tuple(type(feature) for feature in compared.candidate)
+        return PlannedFeature(
+            name=compared.name,
+            claim=FEATURES.get(compared.candidate[0].name).claim.value,
+            reference=compared.against,
+            cells=tuple(
+                self._cell(compared, model, content, kind)
+                for content in self._datasets
+                for model in asked.models
+                for kind in asked.required_hardware
+            ),
+            complexity=self._measure(kinds),
+            override=override_of(compared.candidate, asked.overrides),
+            parts=compared.parts,
         )
-    first = make_spec(data, data_name, model, arm, asked.settings, hardware)
-    specs = [first.model_copy(update={"seed": seed}) for seed in range(asked.budget + SPARE_SEEDS)]
-    trials |= {spec.key: spec for spec in specs}
-    return tuple(spec.key for spec in specs)
 
+    def _cell(self, compared: Comparison, model: Selection, data: str, kind: str) -> PlannedCell:
+        runs_on = self._asked.runs_on(kind)
+        here = runs_on is not None
+        arms = (compared.reference, compared.arm, *compared.apart)
+        hardware = runs_on or self._asked.hardware
+        baseline, candidate, *apart = (self._arm(arm, model, data, hardware) for arm in arms)
+        return PlannedCell(
+            model=str(model),
+            data=data,
+            hardware=kind,
+            here=here,
+            baseline=baseline if here else (),
+            candidate=candidate if here else (),
+            timing=timing_key(baseline, candidate, self._asked.timing),
+            apart=tuple(apart) if here else (),
+        )
 
-def _cell(
-    keys: Sequence[tuple[str, ...]], model: str, data: str, kind: str, timing: TimingSettings, *,
-    here: bool,
-) -> PlannedCell:  # fmt: skip
-    baseline, candidate, *apart = keys
-    return PlannedCell(
-        model=model,
-        data=data,
-        hardware=kind,
-        here=here,
-        baseline=baseline if here else (),
-        candidate=candidate if here else (),
-        timing=timing_key(baseline, candidate, timing),
-        apart=tuple(apart) if here else (),
-    )
+    def _arm(
+        self, arm: tuple[Feature, ...], model: Selection, data: str, hardware: Hardware
+    ) -> tuple[str, ...]:
+        """Keys of an arm's trials by seed; their specs go into ``trials``."""
+        known = (arm, str(model), data, hardware.kind)
+        if known not in self._keys:
+            name = self._datasets[data].name
+            first = make_spec(data, name, model, arm, self._asked.settings, hardware)
+            specs = by_seed(first, self._asked.budget + SPARE_SEEDS)
+            self.trials |= specs
+            self._keys[known] = tuple(specs)
+        return self._keys[known]

@@ -13,7 +13,7 @@ import harness
 from harness.feature import FEATURES, Feature, make_arm
 from harness.graphs.splits import PROTOCOL
 from harness.hardware import versions
-from harness.hashing import content_key, files_key
+from harness.hashing import canonical_json, content_key, files_key, text_key
 from harness.matrix.imports import sources_of
 from harness.selection import Selection, parse, parse_single
 from harness.settings import TrainingSettings
@@ -111,6 +111,24 @@ def make_spec(
         engine=engine_key(),
         versions={name: hardware.versions[name] for name in KEY_PACKAGES},
     )
+
+
+def by_seed(first: TrialSpec, count: int) -> dict[str, TrialSpec]:
+    """Trials that differ in their seed alone, from 0 on, by their keys.
+
+    Args:
+        first: any of them.
+        count: of seeds.
+    """
+    # The canonical form is written once: large plans have tens of thousands of trials.
+    before, after = canonical_json(first.model_dump(mode="json") | {"seed": _MARK}).split(
+        canonical_json(_MARK)
+    )
+    specs = (first.model_copy(update={"seed": seed}) for seed in range(count))
+    return {text_key(f"{before}{spec.seed}{after}"): spec for spec in specs}
+
+
+_MARK = "the seed of a trial"
 
 
 def source_keys(model: Selection, arm: tuple[Feature, ...]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from torch import nn
 
 from harness.errors import UsageError
 from harness.graphs.batch import GraphBatch, collate
-from harness.graphs.cutting import cut
+from harness.graphs.cutting import GIANT, cut
 from harness.models import DataShape, call_model, make_model
 from harness.training.alone import Alone
 from harness.training.configuration import configuration
@@ -77,11 +77,11 @@ class LiveRun:
         self._batch_observers = tuple(reversed(self._with_hook("on_batch_end")))
         torch.manual_seed(spec.seed)
         self.model: nn.Module = make_model(spec.model, DataShape.of(spec.graphs)).to(self.device)
-        self._say_which_graphs_exceed_the_nodes()
         self._build()
+        self._say_which_graphs_exceed_the_nodes()
 
     def _say_which_graphs_exceed_the_nodes(self) -> None:
-        most = self.settings.batch_nodes
+        most = self.settings.batch_nodes or self._alone
         if not most:
             return
         nodes = self.graphs.num_nodes
@@ -97,6 +97,8 @@ class LiveRun:
         self.parallel: DataParallel = ask("data_parallel", lambda: None) or Alone()
         with self._blaming("data_parallel"):
             self._batch_size = size_of_share(self.settings, self.parallel.world)
+        # Ranks take equal numbers of batches.
+        self._alone = GIANT if self.parallel.world == 1 else 0
         self._call = self.parallel.forward(self.model)
         # One rank writes; and what one of them finds in a cache the others would wait for.
         self.folder = self.spec.folder if self.parallel.rank == 0 else None
@@ -172,7 +174,7 @@ class LiveRun:
     def bounds(self, index: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where ``batches`` cuts graphs in the order given; ``[k + 1]`` for ``k`` batches."""
         nodes = self.graphs.node_ptr[index + 1] - self.graphs.node_ptr[index]
-        return cut(nodes, self._batch_size, self.settings.batch_nodes)
+        return cut(nodes, self._batch_size, self.settings.batch_nodes, self._alone)
 
     def forward(self, batch: GraphBatch, model: nn.Module | None = None) -> torch.Tensor:
         """Logits ``[B, C]`` under the arm's forward wraps."""

@@ -47,7 +47,7 @@ def test_a_command_line_is_accepted(words, tmp_path, monkeypatch):
 
 def test_there_are_command_lines_in_every_tour():
     assert len(LINES) > 30
-    assert len(TOURS) == 6
+    assert len(TOURS) == 7
     assert all(list(commands(page)) for page in TOURS)
 
 

@@ -9,27 +9,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.graphs.cutting import cut, usual_graphs
+from harness.graphs.cutting import GIANT, cut, usual_graphs
 
 NODES = st.lists(st.integers(1, 50), max_size=80).map(lambda sizes: np.array(sizes, np.int64))
 
 
-def one_by_one(nodes, most_graphs, most_nodes):
+def one_by_one(nodes, most_graphs, most_nodes, alone):
     """The same cuts by the plainest loop there is."""
     batches = []
     for size in nodes:
         last = batches[-1] if batches else None
-        if last and len(last) < most_graphs and (not most_nodes or sum(last) + size <= most_nodes):
+        fits = last and len(last) < most_graphs
+        fits = fits and (not most_nodes or sum(last) + size <= most_nodes)
+        if fits and not (alone and max(size, *last) > alone):
             last.append(size)
         else:
             batches.append([size])
     return [0, *np.cumsum([len(batch) for batch in batches], dtype=int).tolist()]
 
 
-@given(NODES, st.integers(1, 100), st.integers(0, 200))
-def test_the_cuts_are_those_of_taking_graph_by_graph(nodes, most_graphs, most_nodes):
-    found = cut(nodes, most_graphs, most_nodes)
-    assert found.tolist() == one_by_one(nodes.tolist(), most_graphs, most_nodes)
+@given(NODES, st.integers(1, 100), st.integers(0, 200), st.integers(0, 60))
+def test_the_cuts_are_those_of_taking_graph_by_graph(nodes, most_graphs, most_nodes, alone):
+    found = cut(nodes, most_graphs, most_nodes, alone)
+    assert found.tolist() == one_by_one(nodes.tolist(), most_graphs, most_nodes, alone)
 
 
 @given(NODES, st.integers(1, 100), st.integers(1, 200))
@@ -65,3 +67,8 @@ def test_usual_graphs_come_near_the_mean_of_real_cuts():
     nodes = np.random.default_rng(0).integers(5, 100, 20_000)
     mean = np.diff(cut(nodes, 64, 2000)).mean()
     assert usual_graphs(nodes.mean(), 64, 2000) == pytest.approx(mean, rel=0.05)
+
+
+def test_a_giant_graph_is_put_beside_no_other():
+    nodes = np.array([3, GIANT, GIANT + 1, 2, 10**6, 4, 4])
+    assert cut(nodes, 64, alone=GIANT).tolist() == [0, 2, 3, 4, 5, 7]

@@ -11,7 +11,7 @@ import pytest
 from harness.errors import UsageError
 from harness.matrix import spec as spec_module
 from harness.matrix.imports import sources_of
-from harness.matrix.spec import TrialSpec, engine_files, engine_root, is_engine
+from harness.matrix.spec import TrialSpec, by_seed, engine_files, engine_root, is_engine
 
 
 @pytest.fixture
@@ -31,6 +31,13 @@ def spec(make_judge):
 )  # fmt: skip
 def test_every_part_is_in_the_key(spec, change):
     assert spec.model_copy(update=change).key != spec.key
+
+
+def test_trials_of_all_seeds_have_the_keys_that_each_has_alone(spec):
+    found = by_seed(spec, 12)
+    assert [one.seed for one in found.values()] == list(range(12))
+    assert {key: one.key for key, one in found.items()} == {key: key for key in found}
+    assert found[spec.key] == spec
 
 
 def test_the_key_survives_json(spec):

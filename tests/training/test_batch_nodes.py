@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -84,6 +85,49 @@ def test_a_graph_beyond_the_budget_is_said_once_and_trained_alone(make_spec, sma
     assert note.startswith(f"{larger} of {len(nodes)} graphs have more than the {most} nodes")
     assert f"up to {nodes.max()}" in note
     assert not fit(make_spec(batch_nodes=int(nodes.max()), epochs=1)).notes
+
+
+def test_without_a_budget_a_giant_graph_is_said_and_trained_alone(
+    make_spec, small_graphs, monkeypatch
+):
+    nodes = small_graphs.num_nodes
+    giant = int(nodes.max()) - 1
+    monkeypatch.setattr("harness.training.live.GIANT", giant)
+    found = fit(make_spec(epochs=2))
+    (note,) = [note for note in found.notes if "a batch of its own" in note]
+    larger = int((nodes > giant).sum())
+    assert note.startswith(f"{larger} of {len(nodes)} graphs have more than the {giant} nodes")
+    assert np.isfinite([record.train_loss for record in found.history]).all()
+    monkeypatch.setattr("harness.training.live.GIANT", int(nodes.max()))
+    assert not fit(make_spec(epochs=1)).notes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["gcn", "sage", "gin", "gat"])
+def test_a_graph_of_a_million_nodes_breaks_no_run(make_spec, small_graphs, model):
+    graphs = _with_a_chain(small_graphs, 1_000_000)
+    found = fit(make_spec(model=f"{model}[hidden=16]", graphs=graphs, epochs=1))
+    assert np.isfinite(found.history[-1].train_loss)
+    assert any("up to 1000000" in note for note in found.notes)
+
+
+def _with_a_chain(graphs, length):
+    """The graphs and a vulnerable one more, in which each node has an edge to the next."""
+    steps = np.arange(length - 1, dtype=np.uint32)
+    zeros = np.zeros(length, graphs.node_type.dtype)
+    return replace(
+        graphs,
+        info=graphs.info.model_copy(update={"content": ""}),
+        node_type=np.append(graphs.node_type, zeros),
+        node_token=np.append(graphs.node_token, zeros.astype(graphs.node_token.dtype)),
+        edge_source=np.append(graphs.edge_source.astype(np.uint32), steps),
+        edge_target=np.append(graphs.edge_target.astype(np.uint32), steps + 1),
+        node_ptr=np.append(graphs.node_ptr, graphs.node_ptr[-1] + length),
+        edge_ptr=np.append(graphs.edge_ptr, graphs.edge_ptr[-1] + length - 1),
+        label=np.append(graphs.label, np.int8(1)),
+        group=np.append(graphs.group, graphs.group.max() + 1).astype(np.int32),
+        tags={},
+    )
 
 
 def test_a_budget_that_binds_nowhere_changes_no_bit(make_spec):
