@@ -82,9 +82,12 @@ def lay_out_and_store(
         write_json(folder / PLAN_FILE, sealed(plan.model_dump(mode="json")))
     store = Store(folder)
     kept = _kept(plan)
+    gates = {seed: split_by_seed(graphs.label, graphs.group, seed).gate for seed in range(_PAIRS)}
     with _measured("store the results", costs):
         for key, gain in track(kept.items(), "made-up results", transient=True):
-            _write(store, plan.trials[key], graphs, gain)
+            spec = plan.trials[key]
+            index = gates[spec.seed]
+            _write(store, spec, index, graphs.label[index].astype(np.uint8), gain)
     return len(kept), costs
 
 
@@ -98,9 +101,9 @@ def _kept(plan: Plan) -> dict[str, float]:
     return kept
 
 
-def _write(store: Store, spec: TrialSpec, graphs: PackedGraphs, gain: float) -> None:
-    index = split_by_seed(graphs.label, graphs.group, spec.seed).gate
-    label = graphs.label[index].astype(np.uint8)
+def _write(
+    store: Store, spec: TrialSpec, index: NDArray[np.int64], label: NDArray[np.uint8], gain: float
+) -> None:
     scores = GateScores(index, label, *_predicted(label, spec, gain))
     store.write(
         TrialResult(

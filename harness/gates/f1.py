@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -48,7 +48,7 @@ class Predictions:
                     where=f"predictions.{name}",
                 )
         for name in ("label", "predicted"):
-            if not np.isin(arrays[name], (0, 1)).all():
+            if len(self.index) and not 0 <= arrays[name].min() <= arrays[name].max() <= 1:
                 raise GateInputError("a value is neither 0 nor 1", where=f"predictions.{name}")
         if not self.label.any():
             raise GateInputError(
@@ -56,8 +56,25 @@ class Predictions:
                 where="predictions.label",
                 mend="use a larger gate part",
             )
-        if len(np.unique(self.index)) != len(self.index):
+        if not self._ascends and len(np.unique(self.index)) != len(self.index):
             raise GateInputError("a graph appears twice", where="predictions.index")
+
+    @property
+    def _ascends(self) -> bool:
+        return bool((self.index[1:] > self.index[:-1]).all())
+
+    def again(self, predicted: NDArray[np.integer]) -> Predictions:
+        """What another run predicted on the same gate part; what is known of the part is shared.
+
+        Args:
+            predicted: ``[m]`` 0 or 1, in the order of the index.
+
+        Raises:
+            GateInputError: if they do not fit.
+        """
+        found = Predictions(self.index, self.label, predicted, self.group)
+        vars(found).update(positives=self.positives, groups=self.groups)
+        return found
 
     @cached_property
     def positives(self) -> int:
@@ -72,7 +89,7 @@ class Predictions:
     @cached_property
     def by_index(self) -> Predictions:
         """The same in ascending order of the index; itself where it is so already."""
-        if (self.index[1:] > self.index[:-1]).all():
+        if self._ascends:
             return self
         order = np.argsort(self.index)
         return Predictions(
@@ -80,14 +97,20 @@ class Predictions:
         )
 
     @cached_property
-    def shares(self) -> tuple[NDArray[Any], NDArray[np.float64]]:
-        """Each group that is there, ascending, and its influence on F1: over its samples, over m.
+    def groups(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """``[g]`` groups that are there, ascending, and ``[m]`` the place of each sample's."""
+        groups, place = np.unique(self.group, return_inverse=True)
+        return groups.astype(np.int64), place
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """``[g]`` influence of each group on F1: over its samples, over m.
 
         Samples of one group (a commit, a clone) are right or wrong together.
         """
-        groups, place = np.unique(self.group, return_inverse=True)
+        groups, place = self.groups
         share = influence(self.label, self.predicted) / len(self.index)
-        return groups, np.asarray(np.bincount(place, share, len(groups)), np.float64)
+        return np.asarray(np.bincount(place, share, len(groups)), np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +148,12 @@ class Pair:
         return self.candidate.f1 - self.baseline.f1
 
     @cached_property
+    def contributions(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """``[g]`` groups of the gate part, and what each contributed to the difference."""
+        groups, _ = self.baseline.groups  # the candidate's are the same
+        return groups, self.candidate.shares - self.baseline.shares
+
+    @cached_property
     def identical(self) -> bool:
         """Whether both arms predicted the same for every gate sample."""
         ours, theirs = self.baseline.by_index, self.candidate.by_index
@@ -150,12 +179,50 @@ class Contributions:
     """What each group of gate samples contributed to each difference.
 
     Attributes:
-        groups: ``[g]`` int64, ascending: every group that is in any of the gates.
-        values: ``[n, g]`` c_ki summed over each group; 0 where group i is not in gate k.
+        rows: for each difference its groups, ascending int64, and what each contributed. Gates
+            are a part of the data, so the table below is mostly zeros and is not kept.
     """
 
-    groups: NDArray[np.int64]
-    values: NDArray[np.float64]
+    rows: tuple[tuple[NDArray[np.int64], NDArray[np.float64]], ...]
+
+    @classmethod
+    def of(cls, groups: NDArray[np.int64], values: NDArray[np.float64]) -> Contributions:
+        """Those of a table: ``[g]`` groups, and ``[n, g]`` what each contributed."""
+        return cls(tuple((groups, row) for row in values))
+
+    @property
+    def groups(self) -> NDArray[np.int64]:
+        """``[g]`` int64, ascending: every group that is in any of the gates."""
+        groups, _ = self._joined()
+        return groups
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """``[n, g]`` c_ki summed over each group; 0 where group i is not in gate k."""
+        groups, places = self._joined()
+        values = np.zeros((len(self.rows), len(groups)))
+        for row, place, (_, contributed) in zip(values, places, self.rows, strict=True):
+            row[place] = contributed
+        return values
+
+    def _joined(self) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
+        """All groups, and for each row where in them its own are."""
+        own = [groups for groups, _ in self.rows]
+        there = np.concatenate(own) if own else np.empty(0, dtype=np.int64)
+        if not len(there):
+            return there, own
+        lowest, highest = int(there.min()), int(there.max())
+        if highest - lowest > _SPARSE * len(there):
+            groups = np.unique(there)
+            return groups, [np.searchsorted(groups, one) for one in own]
+        seen = np.zeros(highest - lowest + 1, dtype=bool)
+        seen[there - lowest] = True
+        place = np.cumsum(seen) - 1
+        return np.flatnonzero(seen) + lowest, [place[one - lowest] for one in own]
+
+
+_SPARSE = 16
+"""Numbers of groups beyond so many a group are sorted, and not counted."""
 
 
 def contributions(pairs: Sequence[Pair]) -> Contributions:
@@ -164,10 +231,4 @@ def contributions(pairs: Sequence[Pair]) -> Contributions:
     c_ki is the candidate's influence less the baseline's over the number of gate samples, summed
     over a group.
     """
-    none = np.empty(0, dtype=np.int64)
-    groups = np.unique(np.concatenate([none, *(pair.baseline.shares[0] for pair in pairs)]))
-    values = np.zeros((len(pairs), len(groups)))
-    for k, pair in enumerate(pairs):
-        own, baseline = pair.baseline.shares  # the candidate's groups are the same
-        values[k, np.searchsorted(groups, own)] = pair.candidate.shares[1] - baseline
-    return Contributions(groups.astype(np.int64), values)
+    return Contributions(tuple(pair.contributions for pair in pairs))

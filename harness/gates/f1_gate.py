@@ -221,7 +221,8 @@ def judge_f1(seen: Evidence, margin: float, *, neutral: bool = False, budget: in
     first = seen.identical[:IDENTICAL_PAIRS]
     identical = len(first) == IDENTICAL_PAIRS and all(first)
     read = IDENTICAL_PAIRS if neutral and identical else len(seen.differences)
-    table = None if seen.contributions is None else seen.contributions.values[:read]
+    rows = None if seen.contributions is None else seen.contributions.rows[:read]
+    table = None if rows is None else Contributions(rows).values
     decision = decide(seen.differences[:read], margin, table, budget, floor=seen.floor)
     identical = identical and all(seen.identical[: decision.n])
     return F1Result(decision, neutral, identical, seen)

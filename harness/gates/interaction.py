@@ -81,7 +81,7 @@ def interaction_contributions(fours: Sequence[Four]) -> Contributions:
     """
     upon = contributions([four.upon for four in fours])
     alone = contributions([four.alone for four in fours])
-    return Contributions(upon.groups, upon.values - alone.values)
+    return Contributions.of(upon.groups, upon.values - alone.values)
 
 
 @dataclass(frozen=True, eq=False)

@@ -63,4 +63,4 @@ def _pooled_contributions(
     values = np.zeros((len(rows[0]), len(groups)))
     for table, places in zip(tables, rows, strict=True):
         values[:, np.searchsorted(groups, table.groups)] += share * table.values[places]
-    return Contributions(groups, values)
+    return Contributions.of(groups, values)

@@ -28,9 +28,8 @@ def cut(
         alone: nodes above which a graph makes a batch by itself; 0 for no such graph.
     """
     graphs = len(nodes)
-    giants = np.flatnonzero(nodes > alone) if alone else ()
-    if len(giants):
-        return _cut_around(giants, nodes, most_graphs, most_nodes)
+    if alone and np.any(nodes > alone):
+        return _cut_around(np.flatnonzero(nodes > alone), nodes, most_graphs, most_nodes)
     if not most_nodes:
         return np.minimum(np.arange(0, graphs + most_graphs, most_graphs, dtype=np.int64), graphs)
     before = np.zeros(graphs + 1, np.int64)

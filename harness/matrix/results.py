@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from harness.graphs.dataset import PackedGraphs
-    from harness.matrix.store import Store, TrialResult
+    from harness.matrix.store import GateScores, Store, TrialResult
 
 
 class Results:
@@ -32,6 +34,7 @@ class Results:
         self._store, self.folders = store, folders
         self._graphs: dict[str, PackedGraphs] = {}
         self._read: dict[str, tuple[TrialResult, Predictions | None]] = {}
+        self._parts: dict[tuple[str, int], Predictions] = {}
         self._pairs: dict[tuple[str, str], Pair] = {}
         self._evidence: dict[tuple[Pair, ...], Evidence] = {}
 
@@ -86,9 +89,22 @@ class Results:
                         where=str(self._store.root),
                         mend="delete the trial's folder; it is run again when it is needed",
                     )
-                predictions = Predictions(gate.index, gate.label, gate.predicted, group[gate.index])
+                predictions = self._predictions(result, gate, group)
             self._read[key] = result, predictions
         return self._read[key]
+
+    def _predictions(
+        self, result: TrialResult, gate: GateScores, group: NDArray[np.integer]
+    ) -> Predictions:
+        """A trial's predictions; trials of one seed were asked the same, and share it in memory."""
+        part = result.spec.data, result.spec.seed
+        first = self._parts.get(part)
+        if first is not None and (
+            np.array_equal(first.index, gate.index) and np.array_equal(first.label, gate.label)
+        ):
+            return first.again(gate.predicted)
+        found = Predictions(gate.index, gate.label, gate.predicted, group[gate.index])
+        return self._parts.setdefault(part, found) if first is None else found
 
     def graphs(self, content: str) -> PackedGraphs:
         """The data set of that content hash."""

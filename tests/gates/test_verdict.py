@@ -216,7 +216,7 @@ def test_pooling_is_the_test_on_mean_differences_and_contributions(kinds: int, n
     d = rng.normal(0.03, 0.02, (kinds, n))
     c = rng.normal(0, 1e-3, (kinds, n, 5))
     results = [
-        f1_of(row, contributions=Contributions(np.arange(5), table), floor=0.001)
+        f1_of(row, contributions=Contributions.of(np.arange(5), table), floor=0.001)
         for row, table in zip(d, c, strict=True)
     ]
     pooled = pool_hardware(results).decision
@@ -226,8 +226,8 @@ def test_pooling_is_the_test_on_mean_differences_and_contributions(kinds: int, n
 
 
 def test_pooling_matches_seeds_and_groups_by_name():
-    ours = Contributions(np.array([1, 3]), np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]]))
-    theirs = Contributions(np.array([2, 3]), np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
+    ours = Contributions.of(np.array([1, 3]), np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]]))
+    theirs = Contributions.of(np.array([2, 3]), np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
     one = f1_of((0.1, 0.2, 0.3), seeds=(7, 8, 9), contributions=ours)
     two = f1_of((0.7, 0.5, 0.4), seeds=(9, 5, 7), contributions=theirs)
     seen = pool_hardware([one, two]).evidence
@@ -240,7 +240,7 @@ def test_pooling_matches_seeds_and_groups_by_name():
 
 
 def test_pooling_without_contributions_of_one_hardware_uses_seeds_alone():
-    table = Contributions(np.array([1]), np.zeros((3, 1)))
+    table = Contributions.of(np.array([1]), np.zeros((3, 1)))
     one, two = f1_of((0.1, 0.2, 0.3), contributions=table), f1_of((0.1, 0.2, 0.3))
     assert pool_hardware([one, two]).evidence.contributions is None
 

@@ -140,11 +140,22 @@ def forest(
                 line={"color": LIMIT, "width": 2, "dash": "dash"},
             )
         )
-    for place, row in zip(places, rows, strict=True):
-        figure.add_annotation(
-            x=0, xref="paper", xanchor="left", y=place, yshift=13, yanchor="middle",
-            text=escape(row.name), showarrow=False, font={"size": _FONT},
-        )  # fmt: skip
+    # All at once: one by one each would copy those before it.
+    names = [
+        go.layout.Annotation(
+            x=0,
+            xref="paper",
+            xanchor="left",
+            y=place,
+            yshift=13,
+            yanchor="middle",
+            text=escape(row.name),
+            showarrow=False,
+            font={"size": _FONT},
+        )
+        for place, row in zip(places, rows, strict=True)
+    ]
+    figure.update_layout(annotations=names)
     figure.update_yaxes(visible=False, range=[-0.7, len(rows) - 0.2])
     figure.update_xaxes(title=axis, zeroline=False)
     figure.update_layout(margin={"l": 14, "r": 14, "t": 8, "b": 44})

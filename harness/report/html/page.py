@@ -15,7 +15,7 @@ from harness.errors import UsageError
 from harness.gates.words import Verdict
 from harness.matrix.shapes import Shape
 from harness.report.html.cards import cards_of
-from harness.report.html.details import candidate_view
+from harness.report.html.details import candidate_view, drawn_cells
 from harness.report.html.overview import collapses, f1_forest, hardware_grid, time_forest
 from harness.report.html.tables import further, preamble, provenance, worth
 from harness.report.rows import said, warnings_of
@@ -55,6 +55,7 @@ def to_html(judge: Judge, summary: Summary) -> str:
     plotly, script = get_plotlyjs(), (_FOLDER / "script.js").read_text("utf-8")
     names = _names(summary)
     cards = cards_of(names)
+    drawn = drawn_cells(summary)
     found = environment.get_template("page.html.j2").render(
         policy=_policy(plotly, script),
         style=(_FOLDER / "style.css").read_text("utf-8"),
@@ -65,7 +66,8 @@ def to_html(judge: Judge, summary: Summary) -> str:
         words=("not run", *map(said, Verdict)),
         verdict=said(summary.verdict),
         preamble=preamble(summary),
-        features=[candidate_view(judge, summary, one) for one in summary.features],
+        features=[candidate_view(judge, summary, one, drawn) for one in summary.features],
+        undrawn=_undrawn(summary, len(drawn)),
         uncombined=uncombined_lines(summary),
         unmeasured=_unmeasured(summary),
         f1=f1_forest(summary),
@@ -113,6 +115,17 @@ def _sections(summary: Summary) -> list[tuple[str, str]]:
     if summary.plan.shape is Shape.DROP_ONE:
         found["worth"] = "Full arm"
     return list(found.items())
+
+
+def _undrawn(summary: Summary, drawn: int) -> str:
+    cells = [cell for one in summary.features for cell in one.verdict.cells]
+    run = sum(cell.verdict is not Verdict.NOT_MEASURED for cell in cells)
+    if run == drawn:
+        return ""
+    return (
+        f"Charts are drawn for {drawn} of {run} cells: those that pass or are open, then those "
+        "that fail, in the order of the plan. ablate report --format dataframe has every run."
+    )
 
 
 def _unmeasured(summary: Summary) -> str:

@@ -13,6 +13,7 @@ import pytest
 from harness.files import write_json
 from harness.gates.words import Verdict
 from harness.matrix.planned import PLAN_FILE
+from harness.report.html.details import DRAWN, drawn_cells
 from harness.report.html.page import to_html
 from harness.report.rows import cell_rows
 from harness.report.summary import summarise
@@ -229,5 +230,27 @@ def test_two_thousand_trials_fit_into_six_megabytes(make_stored):
     judge = make_stored(features, models="gcn,sage,gat", pairs=10)
     assert len(judge.store.keys()) == 1980
     text = to_html(judge, summarise(judge))
-    assert text.count("<figure>") == 2 + 4 * 195
+    assert text.count("<figure>") == 2 + 4 * DRAWN
     assert len(text.encode()) < 6e6
+
+
+def test_a_page_of_many_cells_draws_those_that_say_most_and_says_so(make_stored, monkeypatch):
+    judge = make_stored("amp,swa,tensorboard")
+    summary = summarise(judge)
+    words = {
+        (one.planned.name, number): state.cell.verdict
+        for one in summary.features
+        for number, state in enumerate(one.progress.states, start=1)
+    }
+    assert drawn_cells(summary) == words.keys()
+    assert "Charts are drawn for" not in to_html(judge, summary)
+    few = drawn_cells(summary, most=2)
+    left = words.keys() - few
+    assert len(few) == 2
+    assert max(words[one] is Verdict.FAIL for one in few) <= min(
+        words[one] is Verdict.FAIL for one in left
+    )
+    monkeypatch.setattr("harness.report.html.page.drawn_cells", lambda _: few)
+    text = to_html(judge, summary)
+    assert f"Charts are drawn for 2 of {len(words)} cells" in text
+    assert text.count("<figure>") == 2 + 4 * 2
