@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from scipy import stats
 
+from harness.gates.estimate import shared_variances
 from harness.gates.f1 import Contributions, contributions
 from harness.gates.inputs import GateInputError
 from harness.gates.sequential import Decision, decide
@@ -52,6 +54,12 @@ class Evidence:
     baseline: tuple[float, ...] = ()
     candidate: tuple[float, ...] = ()
     positives: tuple[int, ...] = ()
+
+    @cached_property
+    def shared(self) -> tuple[float, ...]:
+        """V_cov of the first 1, 2, ... pairs: what they share by sharing gate samples."""
+        values = None if self.contributions is None else self.contributions.values
+        return tuple(shared_variances(values, len(self.differences)))
 
     def __post_init__(self) -> None:
         """Check that every entry speaks of the same pairs.
@@ -127,11 +135,10 @@ class F1Result:
     def path(self) -> list[Decision]:
         """What stood after each pair that was looked at, from the first on; the last decided."""
         said, seen = self.decision, self.evidence
-        values = None if seen.contributions is None else seen.contributions.values
         return [
             decide(
-                seen.differences[:n], said.margin, None if values is None else values[:n],
-                said.budget, floor=seen.floor,
+                seen.differences[:n], said.margin, budget=said.budget, floor=seen.floor,
+                shared=seen.shared,
             )
             for n in range(1, said.n + 1)
         ]  # fmt: skip
@@ -221,9 +228,9 @@ def judge_f1(seen: Evidence, margin: float, *, neutral: bool = False, budget: in
     first = seen.identical[:IDENTICAL_PAIRS]
     identical = len(first) == IDENTICAL_PAIRS and all(first)
     read = IDENTICAL_PAIRS if neutral and identical else len(seen.differences)
-    rows = None if seen.contributions is None else seen.contributions.rows[:read]
-    table = None if rows is None else Contributions(rows).values
-    decision = decide(seen.differences[:read], margin, table, budget, floor=seen.floor)
+    decision = decide(
+        seen.differences[:read], margin, budget=budget, floor=seen.floor, shared=seen.shared
+    )
     identical = identical and all(seen.identical[: decision.n])
     return F1Result(decision, neutral, identical, seen)
 

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.gates.estimate import Estimate, estimate_of, shared_variances
-from harness.gates.inputs import finite_list, finite_matrix, finite_number, whole_number
+from harness.gates.inputs import (
+    GateInputError,
+    finite_list,
+    finite_matrix,
+    finite_number,
+    whole_number,
+)
 from harness.gates.needed import pairs_still_needed
 from harness.gates.tables import C_FAIL, C_PASS, FIRST_FAIL, FIRST_PASS, MOST_PAIRS
 from harness.gates.words import Json, Lean, Verdict, counted
@@ -121,6 +127,7 @@ def decide(
     budget: int = 10,
     *,
     floor: float = 0.0,
+    shared: Sequence[float] | None = None,
 ) -> Decision:
     """Look at the pairs in order, from the third on, and stop at the first decision.
 
@@ -136,13 +143,15 @@ def decide(
             difference (c_ki, zero where sample i is not in gate k); None if pairs share no samples.
         budget: pairs after which the answer is INCONCLUSIVE, 3..20.
         floor: least standard deviation to believe; what one gate sample can change.
+        shared: V_cov of the first 1, 2, ... pairs, where it is known already, in place of
+            contributions: `harness.gates.estimate.shared_variances`.
 
     Raises:
         GateInputError: if a value is not finite, or a shape or the budget does not fit.
 
     Source: standard error, `harness.gates.estimate`; boundaries, `harness.gates.tables`.
     """
-    trial = _Trial.read(differences, margin, contributions, budget, floor)
+    trial = _Trial.read(differences, margin, contributions, budget, floor, shared)
     for n in range(FIRST_FAIL, trial.last + 1):
         decision = _look(trial, n)
         if decision.verdict is not Verdict.INCONCLUSIVE or n == trial.last:
@@ -191,15 +200,19 @@ class _Trial:
         contributions: ArrayLike | None,
         budget: int,
         floor: float,
+        known: Sequence[float] | None = None,
     ) -> _Trial:
         values = finite_list(differences, "differences")
         margin = finite_number(margin, "margin")
         floor = finite_number(floor, "floor", least=0.0)
         budget = whole_number(budget, "budget", FIRST_FAIL, MOST_PAIRS)
         last = min(len(values), budget)
-        if contributions is not None:
-            contributions = finite_matrix(contributions, "contributions", len(values))[:last]
-        shared = shared_variances(contributions, last)
+        if known is not None:
+            shared = _first(finite_list(known, "shared"), last)
+        else:
+            if contributions is not None:
+                contributions = finite_matrix(contributions, "contributions", len(values))[:last]
+            shared = shared_variances(contributions, last)
         # Sums are taken of gaps, so that differences equal to the margin leave exactly 0.
         gaps = [value - margin for value in values[:last]]
         return cls(values[:last], gaps, shared, margin, budget, floor)
@@ -210,6 +223,12 @@ class _Trial:
 
     def gap(self, n: int) -> Estimate:
         return estimate_of(self.gaps[:n], self.shared[n - 1], self.floor)
+
+
+def _first(shared: list[float], pairs: int) -> list[float]:
+    if len(shared) < pairs:
+        raise GateInputError(f"{len(shared)} for {pairs} pairs", where="shared")
+    return shared[:pairs]
 
 
 def _look(trial: _Trial, n: int) -> Decision:

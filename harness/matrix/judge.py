@@ -93,10 +93,12 @@ class _Known:
     """What of a cell no round changes.
 
     Attributes:
+        rules: what the feature is held to.
         bad: seeds whose baseline run collapsed.
         timed: answers of the gates that read timed blocks.
     """
 
+    rules: Rules
     bad: frozenset[int]
     timed: dict[str, GateResult]
 
@@ -140,19 +142,19 @@ class Judge:
         candidate's runs go on, up to the ten that the collapse gate needs. The parts of a pair
         run beside it for the interaction; one that fails for good is none of the pair's gates.
         """
-        return self._cell(feature, planned, rounds, self._known(feature, planned))
+        return self._cell(feature, planned, rounds, self._known(self.rules(feature), planned))
 
-    def _known(self, feature: PlannedFeature, planned: PlannedCell) -> _Known:
+    def _known(self, rules: Rules, planned: PlannedCell) -> _Known:
         if not planned.here:
-            return _Known(frozenset(), {})
+            return _Known(rules, frozenset(), {})
         runs = [self.results.outcome(key) for key in planned.baseline if self.results.has(key)]
         bad = {run.seed for run in partial_collapses(runs, runs) if run.collapsed is not None}
-        return _Known(frozenset(bad), self._timed(planned, self.rules(feature)))
+        return _Known(rules, frozenset(bad), self._timed(planned, rules))
 
     def _cell(
         self, feature: PlannedFeature, planned: PlannedCell, rounds: int, known: _Known
     ) -> CellState:
-        rules = self.rules(feature)
+        rules = known.rules
         key = CellKey(planned.model, self.plan.data[planned.data].name, planned.hardware)
         empty = Cell(key, required=rules.gates, reported=rules.reported)
         if not planned.here:
@@ -279,7 +281,8 @@ class Judge:
 
     def _replay(self, feature: PlannedFeature, cells: Sequence[PlannedCell]) -> Progress:
         """Replay the rounds of a feature's cells on one kind of hardware."""
-        known = [self._known(feature, planned) for planned in cells]
+        rules = self.rules(feature)
+        known = [self._known(rules, planned) for planned in cells]
         pairs = [0] * len(cells)
 
         def judged(place: int, count: int) -> CellState:

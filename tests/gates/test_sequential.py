@@ -17,6 +17,8 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 from harness.errors import UsageError
+from harness.gates.estimate import shared_variances
+from harness.gates.inputs import GateInputError
 from harness.gates.sequential import Decision, decide, distances
 from harness.gates.tables import C_FAIL, C_PASS
 from harness.gates.words import Lean, Verdict
@@ -313,3 +315,12 @@ def test_deciding_is_cheap_enough_to_do_after_every_pair():
         decide(d, 0.02, c)
         taken.append(time.perf_counter() - start)
     assert min(taken) < 5e-3  # 0.14 ms where nothing else runs
+
+
+@given(st.lists(st.floats(-0.3, 0.3), min_size=3, max_size=10), st.integers(0, 2**32 - 1))
+def test_what_pairs_share_can_be_given_as_it_is_known(differences, seed):
+    table = np.random.default_rng(seed).normal(0, 0.01, (len(differences), 30))
+    shared = shared_variances(table, len(differences))
+    assert decide(differences, 0.02, shared=shared) == decide(differences, 0.02, table)
+    with pytest.raises(GateInputError, match="shared"):
+        decide(differences, 0.02, shared=shared[:-1])
