@@ -19,6 +19,8 @@ nox.options.error_on_missing_interpreters = False
 
 PINNED = ("-c", "constraints.txt")
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+# Tests that share a cluster stay in one process.
+ON_EVERY_CORE = ("-n", "auto", "--dist", "loadgroup")
 
 
 def group(name: str) -> list[str]:
@@ -51,7 +53,7 @@ def s3_server(session: nox.Session) -> dict[str, str]:
 def tests(session: nox.Session) -> None:
     """Run the fast tests on every core."""
     install(session, "test")
-    session.run("pytest", "-n", "auto", *session.posargs, env=ONE_THREAD | s3_server(session))
+    session.run("pytest", *ON_EVERY_CORE, *session.posargs, env=ONE_THREAD | s3_server(session))
 
 
 @nox.session
@@ -59,7 +61,7 @@ def slow(session: nox.Session) -> None:
     """Run the tests that take minutes."""
     install(session, "test")
     environment = ONE_THREAD | s3_server(session)
-    session.run("pytest", "-n", "auto", "-m", "slow", *session.posargs, env=environment)
+    session.run("pytest", *ON_EVERY_CORE, "-m", "slow", *session.posargs, env=environment)
 
 
 @nox.session
@@ -208,4 +210,4 @@ def lowest(session: nox.Session) -> None:
     bounds.write_text("\n".join([*ours, *kept]), "utf-8")
     session.install(torch, "-c", str(bounds))
     session.install("-e", ".", *group("test"), "-c", str(bounds))
-    session.run("pytest", "-n", "auto", *session.posargs, env=ONE_THREAD)
+    session.run("pytest", *ON_EVERY_CORE, *session.posargs, env=ONE_THREAD)

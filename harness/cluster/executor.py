@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import ray
-from ray.exceptions import NodeDiedError, RayError
+from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 
 from harness.cluster.alone import NodeAlone
 from harness.cluster.needs import options_of
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from harness.matrix.spec import TrialSpec
     from harness.matrix.store import Store
 
+_TOLD: Final = 300
 NO_NODE: Final = 600.0
 """Seconds after which a trial that no living node could take has failed."""
 
@@ -200,13 +201,15 @@ class RayExecutor:
         key = one.spec.key
         try:
             news: News = ray.get(next(one.task))
-        except NodeDiedError:
+        except (RayTaskError, OutOfMemoryError, StopIteration) as error:
+            # The trial's own process tells of its end; this is about the task around it.
+            status: Status = "killed" if isinstance(error, OutOfMemoryError) else "error"
+            told = " ".join(str(error).split())[-_TOLD:] or "it ended without a word"
+            detail = f"the task on the node failed: {told}"
+            self._store.fail(key, Failure(kind=status, detail=detail))
+            return self._end(one, status)
+        except RayError:  # the node, or what Ray runs on it, is gone
             return self._end(one, "lost")
-        except (RayError, StopIteration) as error:
-            told = " ".join(str(error).split())[:300] or "ended without a word"
-            detail = f"the node's process was ended: {told}"
-            self._store.fail(key, Failure(kind="killed", detail=detail))
-            return self._end(one, "killed")
         if news.status == "running":
             if one.began is None:
                 one.began = time.monotonic()

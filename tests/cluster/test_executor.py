@@ -17,6 +17,8 @@ from tests.matrix.conftest import PLUGIN
 
 KINDS = ("t4", "a100")
 
+pytestmark = pytest.mark.xdist_group("ray")
+
 
 @pytest.fixture
 def judge_of(make_judge):
@@ -225,6 +227,24 @@ def test_what_a_node_sends_is_believed_no_further_than_it_can_be_checked(judge_o
     assert outcome.status == "error"
     assert not judge.store.finished(spec.key)
     assert "from its node" in judge.store.failure(spec.key).detail
+
+
+def test_a_task_that_fails_around_a_trial_is_the_trials_error(judge_of, on, until):
+    judge = judge_of()
+    spec = _spec(judge)
+    executor = on(judge, train=_cannot_begin)
+    executor.start(spec, _folder(judge, spec))
+    (outcome,) = until(executor)
+    assert outcome.status == "error"
+    said = judge.store.failure(spec.key).detail
+    assert said.startswith("the task on the node failed:")
+    assert "No module named 'missing'" in said
+
+
+def _cannot_begin(order):
+    del order
+    yield News("running")
+    raise ModuleNotFoundError("No module named 'missing'")
 
 
 def _lies(order):

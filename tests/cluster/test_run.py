@@ -22,6 +22,8 @@ QUESTION = (
     "--timing-blocks", "3", "--timing-epochs", "1",
 )  # fmt: skip
 
+pytestmark = pytest.mark.xdist_group("ray")
+
 
 @pytest.fixture
 def folder(tmp_path):
