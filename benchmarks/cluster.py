@@ -57,6 +57,11 @@ class Cluster:
     spread: float = 0.3
 
 
+def _identity(spec: TrialSpec) -> tuple[object, ...]:
+    """What tells trials apart; their keys change with the engine, and these draws should not."""
+    return spec.data_name, spec.model, spec.arm, spec.seed
+
+
 def rng_of(*parts: object) -> np.random.Generator:
     """A generator that is a function of names."""
     return np.random.default_rng(int(content_key([str(part) for part in parts], 16), 16))
@@ -77,7 +82,6 @@ class DrawnResults(Results):
         self._made: dict[tuple[str, str], Pair] = {}
         self._evidence = {}
         self.folders = {}
-        self.read: set[str] = set()
 
     def finish(self, key: str) -> None:
         """Let a trial be finished."""
@@ -89,7 +93,6 @@ class DrawnResults(Results):
 
     def outcome(self, key: str) -> Run:
         """How a finished trial ended: never by a collapse."""
-        self.read.add(key)
         return Run(self._specs[key].seed, None, self.predictions(key).f1)
 
     def predictions(self, key: str) -> Predictions:
@@ -98,7 +101,7 @@ class DrawnResults(Results):
             spec = self._specs[key]
             label = rng_of("label", spec.data, spec.seed).random(GRAPHS) < VULNERABLE
             shared = rng_of("split", spec.data, spec.model, spec.seed).random(GRAPHS)
-            own = rng_of("run", key).random(GRAPHS)
+            own = rng_of("run", *_identity(spec)).random(GRAPHS)
             gain = sum(self._effects.get(name, 0.0) for name in spec.arm)
             # Runs of a pair agree but for a share of graphs, which each draws for itself.
             draw = np.where(own < NOISE, own / NOISE, shared)
@@ -161,7 +164,7 @@ class SimulatedExecutor:
 
     def seconds_of(self, spec: TrialSpec) -> float:
         """How long a trial takes."""
-        draw = rng_of("seconds", self.seed, spec.key).standard_normal()
+        draw = rng_of("seconds", self.seed, *_identity(spec)).standard_normal()
         return float(self.cluster.trial * np.exp(self.cluster.spread * draw))
 
     def start(self, spec: TrialSpec, data: Path) -> bool:
@@ -171,7 +174,11 @@ class SimulatedExecutor:
         attempt = self._attempts[key] = self._attempts.get(key, 0) + 1
         takes = self.seconds_of(spec)
         rate = self.cluster.failures / HOUR
-        fails = rng_of("fails", self.seed, key, attempt).exponential(1 / rate) if rate else np.inf
+        fails = (
+            rng_of("fails", self.seed, *_identity(spec), attempt).exponential(1 / rate)
+            if rate
+            else np.inf
+        )
         self._free -= 1
         self._started[key] = self.now
         kind = "finished" if takes <= fails else "lost"

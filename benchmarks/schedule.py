@@ -43,7 +43,7 @@ class Scheduled:
         cancelled: trials that were ended because nobody needed them any more.
         makespan: simulated seconds from the first to the last trial.
         bound: seconds that no schedule goes below: the read trials' work over all GPUs, or the
-            longest chain of looks that follow one another.
+            longest of them.
         wasted: share of the GPUs' working seconds that no verdict reads.
         seconds: that the simulation itself took.
     """
@@ -101,41 +101,34 @@ def simulate(plan: Plan, cluster: Cluster, seed: int = 0) -> Scheduled:
     with tempfile.TemporaryDirectory() as folder:
         judge = Judge(plan, Store(Path(folder)), results)
         Campaign(judge, executor, lambda _: None).train()
-    finished = [key for key in plan.trials if results.has(key)]
-    read = {key for key in finished if key in results.read}
-    work = sum(executor.seconds_of(plan.trials[key]) for key in read)
-    unread = sum(executor.seconds_of(plan.trials[key]) for key in finished if key not in read)
+        read = _read(plan, judge)
+    seconds = {
+        key: executor.seconds_of(spec) for key, spec in plan.trials.items() if results.has(key)
+    }
+    work = sum(seconds[key] for key in read)
+    unread = sum(one for key, one in seconds.items() if key not in read)
     lost = unread + executor.lost_seconds + executor.cancelled_seconds
     return Scheduled(
         planned=len(plan.trials),
-        finished=len(finished),
-        unread=len(finished) - len(read),
+        finished=len(seconds),
+        unread=len(seconds) - len(read),
         lost=executor.lost,
         cancelled=executor.cancelled,
         makespan=executor.now,
-        bound=max(work / cluster.gpus, _longest_chain(plan, executor, read)),
+        bound=max(work / cluster.gpus, *(seconds[key] for key in read)),
         wasted=lost / (work + lost),
         seconds=time.perf_counter() - start,
     )
 
 
-def _longest_chain(plan: Plan, executor: SimulatedExecutor, read: set[str]) -> float:
-    """Seconds of the feature whose looks take longest, with a GPU for every trial.
-
-    A look beyond the first waits for the one before it; pairs of the first are trained together.
-    """
-    longest = 0.0
+def _read(plan: Plan, judge: Judge) -> set[str]:
+    """Trials that verdicts hang on, found by replaying them."""
+    read: set[str] = set()
     for feature in plan.features:
-        cells = [
-            [executor.seconds_of(plan.trials[key]) for key in cell.candidate if key in read]
-            for cell in feature.cells
-        ]
-        rounds = max(map(len, cells), default=0)
-        chain = max((max(one[:3]) for one in cells if one), default=0.0)
-        for number in range(3, rounds):
-            chain += max(one[number] for one in cells if len(one) > number)
-        longest = max(longest, chain)
-    return longest
+        states = judge.progress(feature).states
+        for cell, state in zip(feature.cells, states, strict=True):
+            read |= {*cell.baseline[: state.pairs], *cell.candidate[: state.pairs]}
+    return read
 
 
 def show_schedule(
