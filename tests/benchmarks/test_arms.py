@@ -33,6 +33,7 @@ def test_the_tuned_arm_alone_starts_with_flags():
     assert ARMS["r2"].fused
 
 
+@pytest.mark.slow
 def test_ratios_of_planted_graphs(small_graphs, tmp_path):
     folder = save(small_graphs, tmp_path / "data").folder
     words = f"ratios --data {folder} --models gcn,gat --hidden 8 --precision bf16 --repeats 2"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from typer.testing import CliRunner
 
 from benchmarks.__main__ import app
@@ -31,6 +32,7 @@ def test_the_table_has_medians_and_ends():
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_command_compares_by_turns(tmp_path):
     folder = save(planted_graphs(100), tmp_path / "data").folder
     words = "budgets --model gcn[hidden=8] --graphs 16 --nodes 200 --repeats 1 --data"

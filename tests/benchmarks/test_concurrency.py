@@ -16,6 +16,7 @@ def graphs(tmp_path):
     return save(planted_graphs(100), tmp_path / "data")
 
 
+@pytest.mark.slow
 def test_a_round_runs_all_of_its_trials(graphs):
     found = run_round(graphs, graphs.folder, "gcn[hidden=8]", jobs=2, trials=3)
     assert found.trials == 3

@@ -16,6 +16,7 @@ MODEL = "sage[hidden=16,layers=1]"
 GIB = 1 << 30
 
 
+@pytest.mark.slow
 def test_an_epoch_in_its_own_process(tmp_path):
     folder = save(planted_graphs(300), tmp_path / "data").folder
     found = in_own_process(folder, MODEL, TrainingSettings())
@@ -24,6 +25,7 @@ def test_an_epoch_in_its_own_process(tmp_path):
     assert found.train_seconds > 0
 
 
+@pytest.mark.slow
 def test_the_command_makes_the_sets_and_takes_them_away(tmp_path):
     folder = save(planted_graphs(100), tmp_path / "data").folder
     scratch = tmp_path / "scratch"
