@@ -65,6 +65,10 @@ class Campaign:
         self._spent: dict[tuple[str, str], _Spent] = {}
         self._spent_in_all = _Spent()
         self._ended = False
+        self._features_of: dict[str, list[PlannedFeature]] = {}
+        for feature in self._plan.features:
+            for key in _keys_of(feature):
+                self._features_of.setdefault(key, []).append(feature)
 
     def run(self) -> None:
         """Run to the end; what is finished before an interruption stays finished.
@@ -132,9 +136,7 @@ class Campaign:
             key
             for feature in self._plan.features
             if not self._progress[feature.name].done
-            for cell in feature.cells
-            for arm in cell.arms
-            for key in arm
+            for key in _keys_of(feature)
         }
         for key in self._executor.running - of_use:
             outcome = self._executor.cancel(key)
@@ -162,7 +164,8 @@ class Campaign:
 
     def _judge_all(self, key: str | None) -> None:
         """Judge the features that a finished trial concerns; all of them at the start."""
-        for feature in self._plan.features:
+        concerned = self._plan.features if key is None else self._features_of.get(key, ())
+        for feature in concerned:
             before = self._progress.get(feature.name)
             if before is not None and (before.done or key not in before.wanted):
                 continue
@@ -233,3 +236,8 @@ class Campaign:
 
     def _folder(self, planned: PlannedCell) -> Path:
         return Path(self._plan.data[planned.data].folder)
+
+
+def _keys_of(feature: PlannedFeature) -> set[str]:
+    """Keys of all trials that a feature may need."""
+    return {key for cell in feature.cells for arm in cell.arms for key in arm}

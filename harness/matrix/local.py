@@ -15,6 +15,7 @@ from harness.hardware import available_cores
 from harness.matrix import locks
 from harness.matrix.executor import Outcome
 from harness.matrix.records import Failure
+from harness.matrix.starting import uninterrupted
 from harness.matrix.timing import TimedCell
 from harness.matrix.worker import LOG, VISIBLE, Job, run_job
 
@@ -100,7 +101,8 @@ class LocalExecutor:
         )  # fmt: skip
         process = self.context.Process(target=run_job, args=(job,), name=f"trial-{spec.key[:8]}")
         before = self._store.failure(spec.key)
-        process.start()
+        with uninterrupted():
+            process.start()
         self._running[spec.key] = _Running(process, time.monotonic(), before)
         return True
 

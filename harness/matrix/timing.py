@@ -24,6 +24,7 @@ from harness.errors import NotMeasuredError
 from harness.hardware import available_cores
 from harness.matrix.blocks import TimingSettings
 from harness.matrix.spec import TrialSpec
+from harness.matrix.starting import uninterrupted
 from harness.matrix.store import Store
 from harness.matrix.worker import (
     leave_interrupts_to_the_driver,
@@ -176,7 +177,8 @@ class TimedCell:
                 there, spec.model_dump_json(), str(data), plugins, settings.model_dump_json(),
             )  # fmt: skip
             process = context.Process(target=serve, args=arguments, name=f"timed-{name}")
-            process.start()
+            with uninterrupted():
+                process.start()
             there.close()
             self._arms[name] = (process, here)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import closing
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -45,14 +46,13 @@ def write_plots(search: Search, winner: Winner, folder: Path) -> Path:
     Raises:
         OSError: if the folder cannot be written.
     """
-    storage = open_storage(search.storage, folder)
-    with quiet():
+    with closing(open_storage(search.storage, folder)) as storage, quiet():
         study = optuna.load_study(study_name=winner.study, storage=storage.optuna)
         parts = [
             f"<h2>{escape(title)}</h2>{_plot(getattr(optuna.visualization, name), study)}"
             for title, name in PLOTS.items()
         ]
-    trials = study.get_trials(deepcopy=False)
+        trials = study.get_trials(deepcopy=False)
     text = (
         f"<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         f"<title>{escape(winner.study)}</title><style>{_STYLE}</style>"

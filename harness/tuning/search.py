@@ -146,8 +146,11 @@ class Search(BaseModel):
         from harness.tuning.study import Study  # noqa: PLC0415 - needs the extra
 
         study = Study.open(self, spec, folder=folder, within=within, outside=outside, anew=anew)
-        study.work(fit)
-        return study.winner()
+        try:
+            study.work(fit)
+            return study.winner()
+        finally:
+            study.storage.close()
 
     def report(self, winner: Winner, folder: Path) -> Path:
         """Write Optuna's plots of the winner's study into one HTML file; gives its path.

@@ -54,6 +54,12 @@ class Storage:
     workers: Workers
     heartbeats: bool = False
 
+    def close(self) -> None:
+        """Give a database's connections back; what is stored stays."""
+        if isinstance(self.optuna, RDBStorage):
+            self.optuna.remove_session()
+            self.optuna.engine.dispose()
+
 
 def open_storage(text: str, folder: Path | None) -> Storage:
     """Open a storage, made if it is not there.

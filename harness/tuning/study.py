@@ -94,18 +94,22 @@ class Study:
         asked = question(search, spec, space, within)
         name = search.study or f"search-{content_key(asked, length=12)}"
         storage = open_storage(search.storage, folder)
-        with quiet():
-            if anew and name in optuna.get_all_study_names(storage.optuna):
-                optuna.delete_study(study_name=name, storage=storage.optuna)
-            study = optuna.create_study(
-                storage=storage.optuna,
-                study_name=name,
-                direction="maximize",
-                load_if_exists=True,
-                sampler=ResumableTPE(spec.seed),
-                pruner=_pruner(search.pruner, spec.settings.epochs),
-            )
-        _check_question(study, asked, storage.where)
+        try:
+            with quiet():
+                if anew and name in optuna.get_all_study_names(storage.optuna):
+                    optuna.delete_study(study_name=name, storage=storage.optuna)
+                study = optuna.create_study(
+                    storage=storage.optuna,
+                    study_name=name,
+                    direction="maximize",
+                    load_if_exists=True,
+                    sampler=ResumableTPE(spec.seed),
+                    pruner=_pruner(search.pruner, spec.settings.epochs),
+                )
+            _check_question(study, asked, storage.where)
+        except BaseException:
+            storage.close()
+            raise
         return cls(search, spec, space, splits, storage, study)
 
     def work(self, fit: Callable[[FitSpec], FitResult]) -> None:

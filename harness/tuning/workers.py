@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from multiprocessing import connection
 from pathlib import Path
@@ -15,6 +16,7 @@ from harness.feature import make_arm
 from harness.graphs.dataset import open_folder
 from harness.matrix import locks
 from harness.matrix.local import fork_server
+from harness.matrix.starting import uninterrupted
 from harness.matrix.worker import FAILED, prepare, print_to
 from harness.process import die_with_parent
 from harness.result import FitSpec
@@ -108,6 +110,17 @@ def search_together(
         NotMeasuredError: if all workers ended before the search did, or no trial was finished.
     """
     study = task.study()
+    with closing(study.storage):
+        return _search(study, task, workers, on_trial, say)
+
+
+def _search(
+    study: Study,
+    task: Task,
+    workers: int,
+    on_trial: Callable[[FrozenTrial], None],
+    say: Callable[[str], None],
+) -> Winner:
     seen: set[int] = set()
 
     def tell_news() -> None:
@@ -142,7 +155,8 @@ class _Crew:
             process = context.Process(
                 target=serve, args=(task, send, f"worker-{number}.log"), name=f"worker {number}"
             )
-            process.start()
+            with uninterrupted():
+                process.start()
             send.close()
             self._running[process] = receive
 
@@ -192,7 +206,9 @@ def serve(task: Task, pipe: Connection, log: str) -> None:
     print_to(Path(task.folder) / log)
     try:
         prepare(task.plugins, task.threads)
-        task.study().work(_fit_beside_others)
+        study = task.study()
+        with closing(study.storage):
+            study.work(_fit_beside_others)
     except HarnessError as error:
         words = {"what": error.what, "where": error.where, "mend": error.mend}
         pipe.send_bytes(json.dumps({**words, "code": int(error.exit_code)}).encode())
