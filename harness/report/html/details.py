@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.matrix.planned import PlannedCell
     from harness.report.summary import FeatureSummary, Summary
 
-DRAWN: Final = 60
+DRAWN: Final = 200
 """Cells whose charts a page holds."""
 
 MOST_ROWS: Final = 10
