@@ -11,6 +11,8 @@ from multiprocessing import connection, parent_process
 from typing import TYPE_CHECKING
 
 import torch
+from scipy.linalg import cython_blas  # noqa: F401 - loaded before its threads are counted
+from threadpoolctl import ThreadpoolController
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,12 +29,18 @@ def set_up(threads: int, environment: Mapping[str, str]) -> None:
     """Set this process up for one training.
 
     Args:
-        threads: of torch's kernels.
+        threads: of torch's kernels and of the BLAS.
         environment: where ``ABLATION_ALLOCATOR=system`` leaves the allocator as it is.
     """
-    torch.set_num_threads(threads)
+    use_threads(threads)
     if environment.get(ALLOCATOR, "") != "system":
         keep_freed_memory()
+
+
+def use_threads(threads: int) -> None:
+    """Let torch's kernels, and the BLAS under compiled loops and numpy, use so many threads."""
+    torch.set_num_threads(threads)
+    ThreadpoolController().limit(limits=threads, user_api="blas")
 
 
 def keep_freed_memory() -> bool:

@@ -14,6 +14,9 @@ from harness.graphs import joining
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+TILE = 512
+"""Nodes whose states, a few hundred wide, stay in a core's cache of some MiB."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -109,6 +112,11 @@ class Neighbours:
     graph_ptr: torch.Tensor
     kinds: Kinds
     self_loops: bool
+
+    @cached_property
+    def tiles(self) -> NDArray[np.int64]:
+        """``[T + 1]``, bounds of runs of whole graphs of about ``TILE`` nodes each."""
+        return joining.tile(self.graph_ptr.numpy(), TILE)
 
     @cached_property
     def summed(self) -> Aggregation:

@@ -133,3 +133,21 @@ def find_kinds(x: Array) -> tuple[Array, Array]:
             found += 1
         kind[node] = slots[slot]
     return kind, first[:found].copy()
+
+
+@compiled
+def tile(graph_ptr: Array, most: int) -> Array:
+    """Cut a batch into runs of whole graphs, of at most so many nodes if no graph is larger.
+
+    ``graph_ptr`` ``[B + 1]`` says where each graph's nodes begin; gives the runs' bounds.
+    """
+    bounds = np.empty(len(graph_ptr) + 1, np.int64)
+    bounds[0], runs = 0, 0
+    for graph in range(1, len(graph_ptr)):
+        if graph_ptr[graph] - bounds[runs] > most and graph_ptr[graph - 1] > bounds[runs]:
+            runs += 1
+            bounds[runs] = graph_ptr[graph - 1]
+    if graph_ptr[-1] > bounds[runs]:
+        runs += 1
+        bounds[runs] = graph_ptr[-1]
+    return bounds[: runs + 1].copy()

@@ -21,6 +21,7 @@ from harness.feature import FEATURES
 from harness.graphs.dataset import save
 from harness.graphs.splits import split_by_seed
 from harness.models import MODELS
+from harness.process import use_threads
 from harness.result import FitSpec
 from harness.selection import Selection
 from harness.settings import TrainingSettings
@@ -47,5 +48,5 @@ with suppress(HarnessError):  # a package that cannot be loaded is each trial's 
 # that has asked CUDA itself: device_count() asks the driver's management library, and
 # is_available() would leave every forked process without CUDA.
 if not torch.cuda.device_count():
-    torch.set_num_threads(1)
+    use_threads(1)
     rehearse()

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from harness.models.activation import ReLUDropout
+from harness.models.convolutions import activated
 from harness.models.pooling import pool_in_fp32
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class GraphClassifier(nn.Module):
         ids = x if kinds is None else kinds.x
         hidden = self.type_embedding(ids[:, 0]) + self.token_embedding(ids[:, 1])
         for convolution in self.convolutions:
-            hidden = self.activation(convolution(hidden, edge_index, rows, kinds))
+            hidden = activated(convolution, self.activation, hidden, edge_index, rows, kinds)
             kinds = None
         pooled = pool_in_fp32(hidden, batch, size, rows)
         if graph_features is not None:

@@ -2,6 +2,7 @@
 
 Each class keeps its parent's parameters and state_dict. Without rows (off the CPU), or set up in
 a way that the fast one does not cover, the parent's ``forward`` runs; its sums are in fp32 too.
+With its activation, a layer in full precision that nobody watches is one pass over tiles.
 """
 
 from __future__ import annotations
@@ -12,11 +13,32 @@ import torch
 from torch import nn
 from torch_geometric.nn import GATConv, GCNConv, GINConv, MessagePassing, SAGEConv
 
+from harness.models import fused
 from harness.models.attention import attend
 from harness.models.neighbours import aggregate, at_least_fp32, expand
 
 if TYPE_CHECKING:
     from harness.graphs.adjacency import Kinds, Neighbours
+    from harness.models.activation import ReLUDropout
+
+
+_WHOLE = (torch.float32, torch.float64)
+_LEAST = 2  # nodes, of which a variance can be taken
+
+
+def activated(
+    layer: nn.Module, activation: ReLUDropout, x: torch.Tensor, edge_index: torch.Tensor,
+    rows: Neighbours | None, kinds: Kinds | None,
+) -> torch.Tensor:  # fmt: skip
+    """``activation(layer(x, edge_index, rows, kinds))``, in one pass where that is possible."""
+    if isinstance(layer, _OnRows) and rows is not None and layer.serves(rows):
+        whole = x.dtype in _WHOLE and not torch.is_autocast_enabled("cpu")
+        if whole and not _watched(layer, activation):
+            found = layer.in_one_pass(activation, x, rows, kinds)
+            if found is not None:
+                return found
+    out: torch.Tensor = activation(layer(x, edge_index, rows, kinds))
+    return out
 
 
 class _OnRows(MessagePassing):  # type: ignore[misc]
@@ -36,21 +58,37 @@ class _OnRows(MessagePassing):  # type: ignore[misc]
         kinds: Kinds | None = None,
     ) -> torch.Tensor:
         """Features ``[N, H_in]``, or ``[U, H_in]`` one per kind, to ``[N, H_out]``."""
-        served = rows is not None and not (rows.self_loops and self.adds_self_loops)
-        if rows is not None and served and self.standard():
+        if rows is not None and self.serves(rows):
             return self.on_rows(x, rows, kinds)
         general: torch.Tensor = super().forward(
             at_least_fp32(x if kinds is None else expand(x, kinds)), edge_index
         )
         return general
 
+    def serves(self, rows: Neighbours) -> bool:
+        """Whether rows can be used as they are."""
+        return self.standard() and not (rows.self_loops and self.adds_self_loops)
+
     def standard(self) -> bool:
         """Whether the layer's options are those that ``on_rows`` computes."""
         raise NotImplementedError
 
+    def in_one_pass(
+        self, activation: ReLUDropout, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None
+    ) -> torch.Tensor | None:
+        """What ``activated`` gives, by tiles; None if the layer has no such way."""
+        del activation, x, rows, kinds
+        return None
+
     def on_rows(self, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None) -> torch.Tensor:
         """What ``forward`` gives, without messages."""
         raise NotImplementedError
+
+
+def _watched(*modules: nn.Module) -> bool:
+    """Whether somebody hooked a module, who is to see what it alone is given and gives."""
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return any(getattr(module, kind) for module in modules for kind in kinds)
 
 
 def _states_in_fp32(layer: nn.Module, given: tuple[Any, Any, dict[str, Any]]) -> Any:
@@ -79,6 +117,17 @@ class FastGCN(_OnRows, GCNConv):  # type: ignore[misc]
         out = aggregate(self.lin(x), rows.normalised, kinds)
         return out if self.bias is None else out.add_(self.bias)
 
+    def in_one_pass(
+        self, activation: ReLUDropout, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None
+    ) -> torch.Tensor | None:
+        """Multiply, sum, activate."""
+        if self.bias is None:
+            return None
+        where = rows, kinds
+        return fused.sum_products(
+            x, self.lin.weight, self.bias, rows.normalised, where, activation.finish()
+        )
+
 
 class FastSAGE(_OnRows, SAGEConv):  # type: ignore[misc]
     """``SAGEConv`` with the mean read off the rows."""
@@ -98,6 +147,18 @@ class FastSAGE(_OnRows, SAGEConv):  # type: ignore[misc]
         summed = aggregate(nn.functional.linear(x, weight), rows.averaged, kinds)
         own = self.lin_r(x) if bias is None else self.lin_r(x) + bias
         return summed + expand(at_least_fp32(own), kinds)
+
+    def in_one_pass(
+        self, activation: ReLUDropout, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None
+    ) -> torch.Tensor | None:
+        """Multiply by both factors at once, average the one's products, add the other's."""
+        if self.lin_l.bias is None:
+            return None
+        both = torch.cat([self.lin_l.weight, self.lin_r.weight])
+        where = rows, kinds
+        return fused.sum_products(
+            x, both, self.lin_l.bias, rows.averaged, where, activation.finish()
+        )
 
 
 class FastGIN(_OnRows, GINConv):  # type: ignore[misc]
@@ -119,6 +180,30 @@ class FastGIN(_OnRows, GINConv):  # type: ignore[misc]
         for layer in self.nn[1:]:
             hidden = layer(hidden)
         return hidden
+
+    def in_one_pass(
+        self, activation: ReLUDropout, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None
+    ) -> torch.Tensor | None:
+        """The two passes that a BatchNorm between two linear layers leaves."""
+        if not self._is_usual() or len(rows.kinds.of_node) < _LEAST:
+            return None
+        first, norm, _, second = self.nn
+        where = rows, kinds
+        hidden = fused.sum_products(
+            x, first.weight, first.bias, rows.summed_with_self, where, fused.OFF
+        )
+        return fused.normalise_and_multiply(hidden, norm, second, rows, activation.finish())
+
+    def _is_usual(self) -> bool:
+        """Linear, BatchNorm that learns from this batch, ReLU, linear; eps of 0; none watched."""
+        if isinstance(self.eps, nn.Parameter) or self.eps or type(self.nn) is not nn.Sequential:
+            return False
+        if tuple(map(type, self.nn)) != (nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.Linear):
+            return False
+        first, norm, _, second = self.nn
+        learns = norm.training and norm.affine and norm.momentum is not None
+        biased = all(linear.bias is not None for linear in (first, second))
+        return bool(learns and biased) and not _watched(self.nn, *self.nn)
 
     def _sum(self, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None) -> torch.Tensor:
         if not isinstance(self.eps, nn.Parameter) and not self.eps:

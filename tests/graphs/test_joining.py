@@ -46,3 +46,17 @@ def test_kinds_are_numpys_unique_rows_as_they_appear(x):
     assert len(first) == len(np.unique(x, axis=0))
     assert (np.diff(first) > 0).all()
     assert np.array_equal(x[first][kind], x)
+
+
+@given(st.lists(st.integers(1, 40), max_size=30), st.integers(1, 60))
+def test_tiles_are_runs_of_whole_graphs_as_long_as_they_may_be(sizes, most):
+    graph_ptr = np.cumsum([0, *sizes]).astype(np.int32)
+    bounds = joining.tile(graph_ptr, most)
+    assert bounds[0] == 0
+    assert bounds[-1] == sum(sizes)
+    assert set(bounds) <= set(graph_ptr)
+    lengths = np.diff(bounds)
+    for begin, length in zip(bounds, lengths, strict=False):
+        assert length > 0
+        assert length <= most or begin + length == graph_ptr[list(graph_ptr).index(begin) + 1]
+    assert all(one + other > most for one, other in itertools.pairwise(lengths))
