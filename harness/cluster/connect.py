@@ -97,9 +97,7 @@ class Cluster:
         now = self._clock()
         if now - self._looked >= LOOK:
             self._looked = now
-            self._ask()
-            self._hear(0.0)
-            self._nodes = living(_all_nodes(), self._cpus)
+            self._nodes = self._look(0.0)
         return self._nodes
 
     def look_again(self) -> None:
@@ -124,9 +122,7 @@ class Cluster:
         Raises:
             UsageError: if it has none.
         """
-        self._ask()
-        self._hear(_FIRST_LOOK if device == "cpu" else 0.0)
-        nodes = living(_all_nodes(), self._cpus)
+        nodes = self._look(_FIRST_LOOK if device == "cpu" else 0.0)
         found = {node.cpu for node in nodes if node.cpu is not None}
         if device != "cpu":
             found = {kind for node in nodes for kind in node.gpu_kinds}
@@ -138,10 +134,17 @@ class Cluster:
             )
         return sorted(found)
 
-    def _ask(self) -> None:
+    def _look(self, seconds: float) -> list[Node]:
+        """The nodes that live, after at most so long for answers of which CPUs they have."""
+        there = _all_nodes()
+        self._ask(living(there, {}))
+        self._hear(seconds)
+        return living(there, self._cpus)
+
+    def _ask(self, nodes: list[Node]) -> None:
         """Ask nodes that are new for the kind of their CPU."""
         look = ray.remote(look_at)
-        for node in living(_all_nodes(), {}):
+        for node in nodes:
             if node.id not in self._cpus and node.id not in self._asked:
                 task = look.options(num_cpus=0, max_retries=0, label_selector=on_node(node.id))
                 self._asked[node.id] = task.remote(self.threads)

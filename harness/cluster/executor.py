@@ -16,9 +16,8 @@ from harness.cluster.orders import Parcel, TrialOrder
 from harness.errors import StoreError
 from harness.matrix.executor import Outcome
 from harness.matrix.records import Failure
-from harness.sharing.bundle import pack, unpack
+from harness.sharing.bundle import pack_work, unpack
 from harness.sharing.exchange import checked_trial
-from harness.training.checkpoint import LAST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -168,8 +167,7 @@ class RayExecutor:
         options = options_of(one.spec.hardware, one.spec.threads, self._cluster.nodes())
         if options is None:
             return
-        work = self._store.work(one.spec.key)
-        saved = pack(work) if (work / LAST).exists() else None
+        saved = pack_work(self._store.work(one.spec.key))
         order = TrialOrder(
             spec=one.spec.model_dump_json(),
             parcel=self._parcel(one.spec, one.data),

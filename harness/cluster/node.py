@@ -11,7 +11,6 @@ import shutil
 import socket
 import tempfile
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,8 +26,7 @@ from harness.matrix.local import LocalExecutor
 from harness.matrix.records import Failure
 from harness.matrix.spec import TrialSpec
 from harness.matrix.store import Store
-from harness.matrix.worker import LOG
-from harness.sharing.bundle import pack, unpack
+from harness.sharing.bundle import pack, pack_work, unpack
 from harness.training.checkpoint import LAST
 
 if TYPE_CHECKING:
@@ -40,7 +38,6 @@ SAFE: Final = 60.0
 """Seconds between two checkpoints that are handed back: what a lost node costs."""
 
 _LOOK: Final = 1.0
-_STAYS_HERE: Final = ("lock", LOG)
 
 
 def look_at(threads: int) -> str:
@@ -57,7 +54,8 @@ def run_trial(order: TrialOrder, safe: float = SAFE) -> Iterator[News]:
     """
     spec = TrialSpec.model_validate_json(order.spec)
     yield News("running")  # the driver knows by it that the trial waits no more
-    with _scratch() as scratch:
+    with tempfile.TemporaryDirectory(prefix="gnn-ablation-node-") as folder:
+        scratch = Path(folder)
         store = Store(scratch / "store")
         try:
             data, plugins = open_parcel(order.parcel, scratch)
@@ -89,7 +87,7 @@ def _follow(executor: LocalExecutor, store: Store, key: str, safe: float) -> Ite
             return
         if time.monotonic() - last >= safe and _changed(checkpoint) != sent:
             sent, last = _changed(checkpoint), time.monotonic()
-            yield News("running", pack(store.work(key), lambda name: name not in _STAYS_HERE))
+            yield News("running", pack_work(store.work(key)) or b"")
 
 
 def _changed(path: Path) -> float:
@@ -102,12 +100,6 @@ def _failure(detail: str) -> str:
 
 def _here() -> str:
     return f"node {socket.gethostname()}"
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="gnn-ablation-node-") as folder:
-        yield Path(folder)
 
 
 def open_parcel(parcel: Parcel, scratch: Path) -> tuple[Path, tuple[str, ...]]:

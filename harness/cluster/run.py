@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cluster.executor import Limits, RayExecutor
+from harness.errors import UsageError
 from harness.matrix.here import DataHere
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from harness.cluster.connect import Cluster
     from harness.config import RunConfig
@@ -40,10 +41,30 @@ def on_cluster(
         tell: told what a user should know, one sentence each.
 
     Raises:
+        UsageError: if two plugins have one name.
         OSError: if a plugin cannot be read.
     """
     results = ablation.judge.results
     data = DataHere({}, {content: results.graphs(content) for content in results.folders})
-    plugins = {Path(file).name: Path(file).read_bytes() for file in ablation.plugins}
+    plugins = plugin_files(map(Path, ablation.plugins))
     limits = Limits(ablation.timeout, jobs)
     return RayExecutor(cluster, ablation.store, data.truth, limits, plugins, tell)
+
+
+def plugin_files(files: Iterable[Path]) -> dict[str, bytes]:
+    """What plugins hold, by the names that they have on a node, where all are in one folder.
+
+    Raises:
+        UsageError: if two have one name.
+        OSError: if one cannot be read.
+    """
+    found: dict[str, Path] = {}
+    for file in files:
+        other = found.setdefault(file.name, file)
+        if other != file:
+            raise UsageError(
+                f"{other} and {file} would be one file on a node of the cluster",
+                where=f"--plugins {file}",
+                mend="give one of them another name",
+            )
+    return {name: file.read_bytes() for name, file in found.items()}

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from harness.errors import StoreError
 from harness.files import write_whole
+from harness.matrix.worker import LOG
+from harness.training.checkpoint import LAST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 MOST_BYTES: Final = 2 << 30
 MOST_FILES: Final = 1000
 MOST_PARTS: Final = 6
+_STAYS_HERE = ("lock", LOG)
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o100644
 
@@ -45,6 +48,15 @@ def pack(folder: Path, wanted: Callable[[str], bool] = lambda _: True) -> bytes:
             member.external_attr = _MODE << 16
             bundle.writestr(member, path.read_bytes())
     return buffer.getvalue()
+
+
+def pack_work(work: Path) -> bytes | None:
+    """Make a bundle of what lets another machine go on with a trial; None without a checkpoint.
+
+    Raises:
+        OSError: if a file cannot be read.
+    """
+    return pack(work, lambda name: name not in _STAYS_HERE) if (work / LAST).exists() else None
 
 
 def unpack(content: bytes, folder: Path, where: str) -> None:

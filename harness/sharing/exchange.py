@@ -31,8 +31,7 @@ from harness.matrix.chosen import (
 from harness.matrix.inside import Inside
 from harness.matrix.planned import PLAN_FILE
 from harness.matrix.received import read_trial
-from harness.matrix.worker import LOG
-from harness.sharing.bundle import pack, unpack
+from harness.sharing.bundle import pack, pack_work, unpack
 from harness.sharing.index import ENDING, TRIALS, Index
 from harness.training.checkpoint import LAST
 
@@ -47,7 +46,6 @@ if TYPE_CHECKING:
 
 PLANS: Final = "plans"
 WORK: Final = "work"
-_STAYS_HERE = ("lock", LOG)
 
 
 class Exchange:
@@ -230,9 +228,8 @@ class Exchange:
             StoreError: if they cannot be written.
         """
         for key in keys:
-            work = self.store.work(key)
-            if (work / LAST).exists():
-                content = pack(work, lambda name: name not in _STAYS_HERE)
+            content = pack_work(self.store.work(key))
+            if content is not None:
                 self.objects.put(content, WORK, key + ENDING)
 
 

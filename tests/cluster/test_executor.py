@@ -176,7 +176,8 @@ def test_every_way_to_end_badly_is_recorded_as_on_one_machine(
 ):
     judge = judge_of(f"planted_crash[way={way}]")
     spec = _spec(judge)
-    executor = on(judge, timeout=8.0)
+    # Long enough for a worker of a busy machine to begin, where the trial is not to time out.
+    executor = on(judge, timeout=8.0 if way == "hang" else 120.0)
     executor.start(spec, _folder(judge, spec))
     (outcome,) = until(executor)
     assert outcome.status == status

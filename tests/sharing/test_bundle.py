@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import StoreError
-from harness.sharing.bundle import pack, unpack
+from harness.sharing.bundle import pack, pack_work, unpack
 
 NAMES = st.from_regex(r"[a-z0-9_][a-z0-9._]{0,8}", fullmatch=True)
 
@@ -112,3 +112,15 @@ def test_a_file_that_appears_twice_is_refused(tmp_path):
         twice = _zip([("a", b"x"), ("a", b"y")])
     with pytest.raises(StoreError, match="appears twice"):
         unpack(twice, tmp_path / "out", "here")
+
+
+def test_work_that_has_a_checkpoint_moves_without_lock_and_log(tmp_path):
+    work, there = tmp_path / "work", tmp_path / "there"
+    work.mkdir()
+    for name in ("lock", "worker.log", "state.json"):
+        (work / name).write_text(name)
+    assert pack_work(work) is None
+    assert pack_work(tmp_path / "none") is None
+    (work / "last.pt").write_bytes(b"weights")
+    unpack(pack_work(work) or b"", there, "here")
+    assert _tree(there) == {"last.pt": b"weights", "state.json": b"state.json"}
