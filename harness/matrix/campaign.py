@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,12 +98,12 @@ class Campaign:
     def _train(self) -> None:
         self._judge_all(None)
         while True:
-            wanted = list(self._next())
-            for key in wanted:
-                if not self._executor.free:
-                    break
+            wanted = self._next()
+            while self._executor.free and (key := next(wanted, None)) is not None:
                 self._start(key)
-            if not self._executor.running and not self._executor.elsewhere.intersection(wanted):
+            if not self._executor.running and not self._executor.elsewhere.intersection(
+                self._next()
+            ):
                 return
             for outcome in self._executor.wait():
                 self._take(outcome)
@@ -144,11 +145,15 @@ class Campaign:
 
     def _next(self) -> Iterator[str]:
         """Keys of trials to start, the soonest decisive first: next steps before later ones."""
-        open_ones = [self._progress[feature.name] for feature in self._plan.features]
+        open_ones = [one for one in self._progress.values() if not one.done]
         in_order = sorted(open_ones, key=lambda progress: self._cost(progress.step))
-        keys = [key for progress in in_order for key in progress.step]
-        keys += [key for progress in in_order for key in progress.wanted]
-        for key in dict.fromkeys(keys):
+        steps = (key for progress in in_order for key in progress.step)
+        later = (key for progress in in_order for key in progress.wanted)
+        seen: set[str] = set()
+        for key in chain(steps, later):
+            if key in seen:
+                continue
+            seen.add(key)
             if key not in self._executor.running and key not in self._judge.failed:
                 yield key
 

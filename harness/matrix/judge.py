@@ -119,6 +119,9 @@ class Judge:
     store: Store
     results: Results
     failed: set[str] = field(default_factory=set)
+    _settled: dict[tuple[object, ...], CellState] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def rules(self, feature: PlannedFeature) -> Rules:
         """What a feature is held to."""
@@ -154,17 +157,35 @@ class Judge:
     def _cell(
         self, feature: PlannedFeature, planned: PlannedCell, rounds: int, known: _Known
     ) -> CellState:
+        if not planned.here:
+            key = CellKey(planned.model, self.plan.data[planned.data].name, planned.hardware)
+            empty = Cell(key, required=known.rules.gates, reported=known.rules.reported)
+            return CellState(empty, f1_open=False, runs_open=False)
+        # A campaign replays a feature after each of its trials: what all its pairs are there for
+        # is judged once.
+        place = feature.name, planned.model, planned.data, planned.hardware, rounds, known.bad
+        state = self._settled.get(place)
+        if state is None:
+            state = self._trained(feature, planned, rounds, known)
+            if state.problem is None and not state.wanted:
+                self._settled[place] = state
+        if not known.timed or state.problem is not None:
+            return state
+        gates = {**state.cell.gates, **known.timed}
+        return replace(state, cell=replace(state.cell, gates=gates))
+
+    def _trained(
+        self, feature: PlannedFeature, planned: PlannedCell, rounds: int, known: _Known
+    ) -> CellState:
+        """A cell by its quality runs alone."""
         rules = known.rules
         key = CellKey(planned.model, self.plan.data[planned.data].name, planned.hardware)
         empty = Cell(key, required=rules.gates, reported=rules.reported)
-        if not planned.here:
-            return CellState(empty, f1_open=False, runs_open=False)
         seeds = self._seeds(planned, rounds, known.bad)
-        for one in seeds:
-            for trial in (planned.baseline[one], planned.candidate[one]):
-                if trial in self.failed and not self.results.has(trial):
-                    problem = self.store.failure(trial)
-                    return CellState(empty, problem=problem, f1_open=False, runs_open=False)
+        failed = self._failed(planned, seeds)
+        if failed is not None:
+            problem = self.store.failure(failed)
+            return CellState(empty, problem=problem, f1_open=False, runs_open=False)
         paired, pairs = self._paired(planned, seeds)
         candidate = [self.results.outcome(planned.candidate[seed]) for seed in paired]
         baseline = [self.results.outcome(planned.baseline[seed]) for seed in paired]
@@ -181,23 +202,31 @@ class Judge:
             and not collapse.invalid_baseline
             and len(candidate) < max(CLEAN_RUNS, self.plan.budget)
         )
-        wanted = [
-            key
-            for seed in seeds
-            for key in (arm[seed] for arm in planned.arms)
-            if not self.results.has(key) and key not in self.failed
-        ]
         gates: dict[str, GateResult] = {}
         if paired:
             gates = {"f1": f1, "collapse": collapse}
             gates |= {} if size is None else {COMPLEXITY: size}
-        gates |= known.timed
         return CellState(
             replace(empty, gates=gates),
             pairs=len(paired),
-            wanted=tuple(wanted), f1_open=f1_open, runs_open=runs_open,
+            wanted=self._missing(planned, seeds), f1_open=f1_open, runs_open=runs_open,
             falling=f1_open and f1.decision.mean is not None and f1.decision.mean < rules.margin,
         )  # fmt: skip
+
+    def _failed(self, planned: PlannedCell, seeds: Sequence[int]) -> str | None:
+        """Key of a trial of some pairs that failed for good, if one did."""
+        arms = planned.baseline, planned.candidate
+        keys = (arm[seed] for seed in seeds for arm in arms)
+        return next((key for key in keys if key in self.failed and not self.results.has(key)), None)
+
+    def _missing(self, planned: PlannedCell, seeds: Sequence[int]) -> tuple[str, ...]:
+        keys = (arm[seed] for seed in seeds for arm in planned.arms)
+        return tuple(key for key in keys if not self.results.has(key) and key not in self.failed)
+
+    def _wanted(self, planned: PlannedCell, rounds: int, known: _Known) -> tuple[str, ...]:
+        """What ``_cell(...).wanted`` is, without judging anything."""
+        seeds = self._seeds(planned, rounds, known.bad) if planned.here else []
+        return () if self._failed(planned, seeds) else self._missing(planned, seeds)
 
     def _complexity(
         self, feature: PlannedFeature, f1: F1Result, rules: Rules
@@ -288,6 +317,9 @@ class Judge:
         def judged(place: int, count: int) -> CellState:
             return self._cell(feature, cells[place], count, known[place])
 
+        def wanted(place: int, count: int) -> tuple[str, ...]:
+            return self._wanted(cells[place], count, known[place])
+
         states = [judged(place, 0) for place in range(len(cells))]
         too_slow = False
         while (place := next(self._next(states, pairs), None)) is not None:
@@ -298,13 +330,12 @@ class Judge:
                     break
                 # No pair before F1's first look can decide, unless a run collapses.
                 look = min(FIRST_FAIL, self.plan.budget)
-                rest = [judged(place, n).wanted for n in range(pairs[place], look + 1)]
+                rest = [wanted(place, n) for n in range(pairs[place], look + 1)]
                 step = _joined(states[place].wanted, *rest)
                 most = max(CLEAN_RUNS, self.plan.budget)
                 next_ones = [one for one in self._next(states, pairs) if pairs[one] < most]
-                ahead = [judged(one, pairs[one] + 1).wanted for one in next_ones]
-                wanted = _joined(step, *ahead)
-                return Progress(max(pairs), tuple(states), wanted, step, done=False)
+                ahead = [wanted(one, pairs[one] + 1) for one in next_ones]
+                return Progress(max(pairs), tuple(states), _joined(step, *ahead), step, done=False)
             if states[place].cell.verdict is Verdict.FAIL and not self.plan.all_gates:
                 # Blocks were timed after these runs, which belong to the verdict as well.
                 too_slow = _by_time_alone(states[place].cell)
