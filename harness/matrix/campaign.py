@@ -18,8 +18,8 @@ from harness.errors import NotMeasuredError
 from harness.gates.words import Verdict
 from harness.matrix.blocks import drawn_order
 from harness.matrix.events import BlockTimed, Judged, Said, TrialEnded, TrialStarted, Waiting
-from harness.matrix.judge import TIMED
 from harness.matrix.records import Failure
+from harness.matrix.replay import TIMED
 from harness.matrix.stored import ATTEMPTS
 
 if TYPE_CHECKING:
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     from harness.matrix.events import Event
     from harness.matrix.executor import Executor, Outcome
-    from harness.matrix.judge import CellState, Judge, Progress
+    from harness.matrix.judge import Judge
     from harness.matrix.planned import PlannedCell, PlannedFeature
+    from harness.matrix.replay import CellState, Progress
 
 
 @dataclass

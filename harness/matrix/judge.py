@@ -3,89 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from harness.gates.benefit import judge_benefit
 from harness.gates.cell import Cell, CellKey, judge_runs
 from harness.gates.collapse import CLEAN_RUNS, partial_collapses
 from harness.gates.complexity import COMPLEXITY, judge_complexity
 from harness.gates.policy import GAIN, Policy, Rules, rules_for
-from harness.gates.tables import FIRST_FAIL
 from harness.gates.time import judge_time, log_ratios
 from harness.gates.verdict import FeatureVerdict, judge_feature
 from harness.gates.words import Verdict
 from harness.matrix.blocks import memory_ratios, one_off_cost, to_block
+from harness.matrix.replay import CellState, Progress, joined, replay
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from harness.gates.complexity import ComplexityResult
     from harness.gates.f1 import Pair
     from harness.gates.f1_gate import F1Result
     from harness.gates.words import GateResult
     from harness.matrix.planned import Plan, PlannedCell, PlannedFeature
-    from harness.matrix.records import Failure
     from harness.matrix.results import Results
     from harness.matrix.store import Store
-
-
-TIMED: Final = ("time", "benefit")
-"""Gates that read timed blocks."""
-
-
-@dataclass(frozen=True)
-class CellState:
-    """A cell after so many rounds.
-
-    Attributes:
-        cell: its gates' answers.
-        pairs: leading pairs of finished trials that they rest on.
-        wanted: keys of the trials that its next step needs, baseline first and parts last.
-        problem: the failure that keeps it from being measured, or None.
-        f1_open: whether another pair may still decide the F1 gate, or show the gain that a
-            feature over its complexity budget needs.
-        runs_open: whether another clean candidate run is still needed.
-        falling: whether F1 is open and its mean below the margin.
-    """
-
-    cell: Cell
-    pairs: int = 0
-    wanted: tuple[str, ...] = ()
-    problem: Failure | None = None
-    f1_open: bool = True
-    runs_open: bool = True
-    falling: bool = False
-
-    @property
-    def closed(self) -> bool:
-        """Whether no further pair can change the cell."""
-        return not (self.f1_open or self.runs_open or self.wanted)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """A feature after the rounds it has come through.
-
-    Attributes:
-        rounds: most pairs of a cell that were judged, or are wanted.
-        states: of its cells, in the order of the plan.
-        wanted: keys of the trials that it needs next, and after them those that it will probably
-            need, for cores that would idle.
-        step: keys of the trials before which it cannot be decided, a part of ``wanted``.
-        done: whether its quality runs are over.
-    """
-
-    rounds: int
-    states: tuple[CellState, ...]
-    wanted: tuple[str, ...]
-    step: tuple[str, ...]
-    done: bool
-
-    @property
-    def pairs(self) -> int:
-        """Pairs of all cells that were judged."""
-        return sum(state.pairs for state in self.states)
 
 
 @dataclass(frozen=True)
@@ -303,67 +243,24 @@ class Judge:
         return Progress(
             max((part.rounds for part in parts.values()), default=1),
             tuple(next(left[planned.hardware]) for planned in feature.cells),
-            _joined(*(part.wanted for part in parts.values())),
+            joined(*(part.wanted for part in parts.values())),
             next((part.step for part in parts.values() if part.step), ()),
             done=all(part.done for part in parts.values()),
         )
 
     def _replay(self, feature: PlannedFeature, cells: Sequence[PlannedCell]) -> Progress:
-        """Replay the rounds of a feature's cells on one kind of hardware."""
         rules = self.rules(feature)
         known = [self._known(rules, planned) for planned in cells]
-        pairs = [0] * len(cells)
-
-        def judged(place: int, count: int) -> CellState:
-            return self._cell(feature, cells[place], count, known[place])
-
-        def wanted(place: int, count: int) -> tuple[str, ...]:
-            return self._wanted(cells[place], count, known[place])
-
-        states = [judged(place, 0) for place in range(len(cells))]
-        too_slow = False
-        while (place := next(self._next(states, pairs), None)) is not None:
-            pairs[place] += 1
-            states[place] = judged(place, pairs[place])
-            if states[place].wanted:
-                if too_slow:
-                    break
-                # No pair before F1's first look can decide, unless a run collapses.
-                look = min(FIRST_FAIL, self.plan.budget)
-                rest = [wanted(place, n) for n in range(pairs[place], look + 1)]
-                step = _joined(states[place].wanted, *rest)
-                most = max(CLEAN_RUNS, self.plan.budget)
-                next_ones = [one for one in self._next(states, pairs) if pairs[one] < most]
-                ahead = [wanted(one, pairs[one] + 1) for one in next_ones]
-                return Progress(max(pairs), tuple(states), _joined(step, *ahead), step, done=False)
-            if states[place].cell.verdict is Verdict.FAIL and not self.plan.all_gates:
-                # Blocks were timed after these runs, which belong to the verdict as well.
-                too_slow = _by_time_alone(states[place].cell)
-                if not too_slow:
-                    break
-        return Progress(max(pairs, default=0), tuple(states), (), (), done=True)
-
-    def _next(self, states: Sequence[CellState], pairs: Sequence[int]) -> Iterator[int]:
-        """Places of open cells, the one first that the next pair goes to."""
-        still = [place for place, state in enumerate(states) if not state.closed]
-        look = min(FIRST_FAIL, self.plan.budget)
-        begun = [place for place in still if 0 < pairs[place] < look]
-        falling = [place for place in still if states[place].falling]
-        yield from dict.fromkeys((*begun, *falling, *sorted(still, key=pairs.__getitem__)))
+        return replay(
+            len(cells),
+            lambda place, count: self._cell(feature, cells[place], count, known[place]),
+            lambda place, count: self._wanted(cells[place], count, known[place]),
+            budget=self.plan.budget,
+            all_gates=self.plan.all_gates,
+        )
 
     def verdict(self, feature: PlannedFeature, progress: Progress | None = None) -> FeatureVerdict:
         """The feature's verdict after the rounds it has come through."""
         states = (progress or self.progress(feature)).states
         cells = [state.cell for state in states]
         return judge_feature(cells, [cell.key for cell in cells], self.rules(feature))
-
-
-def _by_time_alone(cell: Cell) -> bool:
-    """Whether no gate fails but those that read timed blocks."""
-    trained = {name: gate for name, gate in cell.gates.items() if name not in TIMED}
-    return replace(cell, gates=trained).verdict is not Verdict.FAIL
-
-
-def _joined(*lists: Iterable[str]) -> tuple[str, ...]:
-    """Keys of all lists in their order, each once."""
-    return tuple(dict.fromkeys(chain.from_iterable(lists)))

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
     from harness.gates.sequential import Decision
     from harness.gates.verdict import FeatureVerdict
-    from harness.matrix.judge import Judge, Progress
+    from harness.matrix.judge import Judge
     from harness.matrix.planned import PlannedFeature
+    from harness.matrix.replay import Progress
 
 
 @dataclass(frozen=True)

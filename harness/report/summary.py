@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from harness.gates.interaction import Interaction
     from harness.gates.verdict import FeatureVerdict
     from harness.hardware import Hardware
-    from harness.matrix.judge import Judge, Progress
+    from harness.matrix.judge import Judge
     from harness.matrix.planned import Plan, PlannedFeature
+    from harness.matrix.replay import Progress
     from harness.matrix.store import TrialResult
 
 FIXED_DESIGN = 10

@@ -69,7 +69,7 @@ def nodes():
     """A head that trains nothing, a node that declares a T4 and one that declares an A100."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     # Ray's workers give way to all others by default, and would starve beside the other tests.
-    os.environ["RAY_worker_niceness"] = "0"
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - the name that Ray reads
     cluster = RayCluster()
     cluster.add_node(num_cpus=0, include_dashboard=False, object_store_memory=_STORE)
     found = Nodes(cluster)

@@ -14,9 +14,10 @@ from harness.graphs.dataset import save
 from harness.graphs.splits import split_by_seed
 from harness.hardware import describe
 from harness.matrix.blocks import TimingSettings
-from harness.matrix.judge import CellState, Judge, Progress
+from harness.matrix.judge import Judge
 from harness.matrix.plan import Question, make_plan
 from harness.matrix.planned import DataSet, Plan, PlannedCell, PlannedFeature
+from harness.matrix.replay import CellState, Progress
 from harness.matrix.results import Results
 from harness.matrix.shapes import Shape, baseline_of, candidates_of
 from harness.matrix.store import GateScores, Store, TrialResult, gate_digest

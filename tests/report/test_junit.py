@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.gates.words import Verdict
-from harness.matrix.judge import CellState, Progress
 from harness.matrix.records import Failure
+from harness.matrix.replay import CellState, Progress
 from harness.report.junit import to_junit
 
 xmlschema = pytest.importorskip("xmlschema", reason="xmlschema is not installed")

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from harness.gates.cell import CellKey
     from harness.gates.f1_gate import F1Result
-    from harness.matrix.judge import CellState, Judge
+    from harness.matrix.judge import Judge
     from harness.matrix.planned import PlannedCell
+    from harness.matrix.replay import CellState
     from harness.report.summary import FeatureSummary, Summary
 
 DRAWN: Final = 200
