@@ -123,9 +123,9 @@ class FastGCN(_OnRows, GCNConv):  # type: ignore[misc]
         """Multiply, sum, activate."""
         if self.bias is None:
             return None
-        where = rows, kinds
+        weights, where = (self.lin.weight, None), (rows, kinds)
         return fused.sum_products(
-            x, self.lin.weight, self.bias, rows.normalised, where, activation.finish()
+            x, weights, self.bias, rows.normalised, where, activation.finish()
         )
 
 
@@ -154,10 +154,9 @@ class FastSAGE(_OnRows, SAGEConv):  # type: ignore[misc]
         """Multiply by both factors at once, average the one's products, add the other's."""
         if self.lin_l.bias is None:
             return None
-        both = torch.cat([self.lin_l.weight, self.lin_r.weight])
-        where = rows, kinds
+        weights, where = (self.lin_l.weight, self.lin_r.weight), (rows, kinds)
         return fused.sum_products(
-            x, both, self.lin_l.bias, rows.averaged, where, activation.finish()
+            x, weights, self.lin_l.bias, rows.averaged, where, activation.finish()
         )
 
 
@@ -188,10 +187,8 @@ class FastGIN(_OnRows, GINConv):  # type: ignore[misc]
         if not self._is_usual() or len(rows.kinds.of_node) < _LEAST:
             return None
         first, norm, _, second = self.nn
-        where = rows, kinds
-        hidden = fused.sum_products(
-            x, first.weight, first.bias, rows.summed_with_self, where, fused.OFF
-        )
+        weights, where = (first.weight, None), (rows, kinds)
+        hidden = fused.sum_products(x, weights, first.bias, rows.summed_with_self, where, fused.OFF)
         return fused.normalise_and_multiply(hidden, norm, second, rows, activation.finish())
 
     def _is_usual(self) -> bool:

@@ -22,26 +22,28 @@ if TYPE_CHECKING:
 
     from harness.graphs.adjacency import Aggregation, Kinds, Neighbours, Rows
 
+    _How = tuple[Aggregation, tuple[Neighbours, Kinds | None], loops.Finish]
+
 OFF: loops.Finish = (False, 0, 0, 1.0)
 
 
 def sum_products(
-    x: torch.Tensor, stack: torch.Tensor, bias: torch.Tensor, aggregation: Aggregation,
-    place: tuple[Neighbours, Kinds | None], finish: loops.Finish,
+    x: torch.Tensor, weights: tuple[torch.Tensor, torch.Tensor | None], bias: torch.Tensor,
+    aggregation: Aggregation, place: tuple[Neighbours, Kinds | None], finish: loops.Finish,
 ) -> torch.Tensor:  # fmt: skip
     """Sum products over neighbours, and activate: ``[N, I]`` or ``[U, I]`` -> ``[N, H]``.
 
     Args:
         x: states, of each kind where there are kinds.
-        stack: ``[H, I]``, the factor of what is summed; or ``[2 H, I]``, below it the factor of a
-            node's own state, which is added.
+        weights: ``[H, I]`` each, the factor of what is summed, and the factor of a node's own
+            state, which is added, or None.
         bias: ``[H]``.
         aggregation: what is summed at each node.
         place: the batch's rows, and kinds where ``x`` has a row for each kind.
         finish: of the activation.
     """
     apply: Callable[..., torch.Tensor] = _SumProducts.apply
-    return apply(x.contiguous(), stack.contiguous(), bias, aggregation, place, finish)
+    return apply(x.contiguous(), *weights, bias, (aggregation, place, finish))
 
 
 def normalise_and_multiply(
@@ -72,38 +74,40 @@ def _move_on(norm: nn.BatchNorm1d, mean: torch.Tensor, variance: torch.Tensor) -
 class _SumProducts(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: torch.Tensor, stack: torch.Tensor, bias: torch.Tensor,
-        aggregation: Aggregation, place: tuple[Neighbours, Kinds | None], finish: loops.Finish,
+        ctx: Any, x: torch.Tensor, weight: torch.Tensor, own: torch.Tensor | None,
+        bias: torch.Tensor, how: _How,
     ) -> torch.Tensor:  # fmt: skip
-        neighbours, kinds = place
+        aggregation, (neighbours, kinds), finish = how
         rows = aggregation.rows
         out = x.new_empty(len(rows.ends) - 1, len(bias))
         index = rows.index if kinds is None else kinds.of_node.index_select(0, rows.index)
         loops.sum_forward(
             neighbours.tiles, _array(None if kinds is None else kinds.of_node),
             (rows.ends.numpy(), index.numpy()), _array(aggregation.weight),
-            (_array(x), _array(stack), _array(bias)), finish, out.numpy(),
+            (_array(x), _stack(weight, own), _array(bias)), finish, out.numpy(),
         )  # fmt: skip
-        ctx.aggregation, ctx.place, ctx.finish = aggregation, place, finish
-        ctx.save_for_backward(x, stack, out)
+        ctx.how = how
+        ctx.save_for_backward(x, weight, own, out)
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        x, stack, out = ctx.saved_tensors
-        neighbours, kinds = ctx.place
-        of = ctx.aggregation
+        x, weight, own, out = ctx.saved_tensors
+        of, (neighbours, kinds), finish = ctx.how
         rows: Rows = of.transposed
-        x_grad, stack_grad = torch.empty_like(x), torch.zeros_like(stack)
+        stack = _stack(weight, own)
+        x_grad, stack_grad = torch.empty_like(x), torch.zeros(stack.shape, dtype=x.dtype)
         bias_grad = np.zeros(grad.shape[1])
         loops.sum_backward(
             neighbours.tiles, _array(None if kinds is None else kinds.of_node),
             (rows.ends.numpy(), rows.index.numpy()), _array(of.transposed_weight),
-            (x.numpy(), stack.numpy(), out.numpy(), grad.contiguous().numpy()), ctx.finish,
+            (x.numpy(), stack, out.numpy(), grad.contiguous().numpy()), finish,
             (x_grad.numpy(), stack_grad.numpy(), bias_grad),
         )  # fmt: skip
-        return x_grad, stack_grad, torch.from_numpy(bias_grad).to(grad.dtype), None, None, None
+        weight_grad, own_grad = stack_grad[: len(weight)], stack_grad[len(weight) :]
+        bias_found = torch.from_numpy(bias_grad).to(grad.dtype)
+        return x_grad, weight_grad, None if own is None else own_grad, bias_found, None
 
 
 class _NormaliseAndMultiply(torch.autograd.Function):
@@ -145,3 +149,8 @@ class _NormaliseAndMultiply(torch.autograd.Function):
 
 def _array(tensor: torch.Tensor | None) -> Any:
     return None if tensor is None else tensor.detach().numpy()
+
+
+def _stack(weight: torch.Tensor, own: torch.Tensor | None) -> Any:
+    """``[H, I]``, or with another below it ``[2 H, I]``."""
+    return _array(weight.contiguous() if own is None else torch.cat([weight, own]))

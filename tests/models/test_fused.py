@@ -213,9 +213,11 @@ def test_gradients_are_those_of_finite_differences(random_batch):
     batch = random_batch(1)
     rows = batch.neighbours
     x = torch.randn(len(batch.x), 3, dtype=torch.float64, requires_grad=True)
-    stack = torch.randn(8, 3, dtype=torch.float64, requires_grad=True)
+    weights = [torch.randn(4, 3, dtype=torch.float64, requires_grad=True) for _ in range(2)]
     bias = torch.randn(4, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(
-        lambda *given: fused.sum_products(*given, rows.averaged, (rows, None), fused.OFF),
-        (x, stack, bias), atol=1e-5,
+        lambda x, weight, own, bias: fused.sum_products(
+            x, (weight, own), bias, rows.averaged, (rows, None), fused.OFF
+        ),
+        (x, *weights, bias), atol=1e-5,
     )  # fmt: skip
