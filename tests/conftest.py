@@ -24,6 +24,15 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _handlers_as_before():
+    """A command that runs in this process leaves its handlers of interrupts behind."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @dataclass
 class Done:
     """What a command printed."""

@@ -256,6 +256,7 @@ class Judge:
             lambda place, count: self._cell(feature, cells[place], count, known[place]),
             lambda place, count: self._wanted(cells[place], count, known[place]),
             budget=self.plan.budget,
+            most=max(CLEAN_RUNS, self.plan.budget),
             all_gates=self.plan.all_gates,
         )
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from harness.gates.collapse import CLEAN_RUNS
 from harness.gates.tables import FIRST_FAIL
 from harness.gates.words import Verdict
 
@@ -83,6 +82,7 @@ def replay(
     missing: Callable[[int, int], tuple[str, ...]],
     *,
     budget: int,
+    most: int,
     all_gates: bool,
 ) -> Progress:
     """Replay the rounds of a feature's cells on one kind of hardware.
@@ -91,7 +91,8 @@ def replay(
         cells: how many there are, in the order of the plan.
         judged: the cell at a place after so many pairs.
         missing: keys of the trials that it lacks for them.
-        budget: most pairs.
+        budget: pairs of F1 at most.
+        most: pairs of any gate at most.
         all_gates: whether cells go on after a FAIL.
     """
     pairs = [0] * cells
@@ -107,7 +108,6 @@ def replay(
             look = min(FIRST_FAIL, budget)
             rest = [missing(place, count) for count in range(pairs[place], look + 1)]
             step = joined(states[place].wanted, *rest)
-            most = max(CLEAN_RUNS, budget)
             next_ones = [one for one in _next(states, pairs, budget) if pairs[one] < most]
             ahead = [missing(one, pairs[one] + 1) for one in next_ones]
             return Progress(max(pairs), tuple(states), joined(step, *ahead), step, done=False)

@@ -30,7 +30,7 @@ def cells(there, open_until):
 
 
 def test_a_cell_gets_the_pairs_of_its_first_look_before_the_next_one_any():
-    progress = replay(2, *cells([0, 0], [9, 9]), budget=10, all_gates=False)
+    progress = replay(2, *cells([0, 0], [9, 9]), budget=10, most=10, all_gates=False)
     assert progress.step == tuple(f"0/{pair}" for pair in range(FIRST_FAIL))
     assert progress.wanted[: len(progress.step)] == progress.step
     assert "1/0" in progress.wanted
@@ -38,7 +38,9 @@ def test_a_cell_gets_the_pairs_of_its_first_look_before_the_next_one_any():
 
 
 def test_after_their_first_looks_cells_go_in_lockstep():
-    progress = replay(2, *cells([FIRST_FAIL + 1, FIRST_FAIL], [9, 9]), budget=10, all_gates=False)
+    progress = replay(
+        2, *cells([FIRST_FAIL + 1, FIRST_FAIL], [9, 9]), budget=10, most=10, all_gates=False
+    )
     assert progress.step == (f"1/{FIRST_FAIL}",)
 
 
@@ -52,13 +54,13 @@ def test_the_one_that_is_on_its_way_to_fail_goes_first():
             falling=place == 1 and count >= FIRST_FAIL,
         )  # fmt: skip
 
-    progress = replay(2, falling, missing, budget=10, all_gates=False)
+    progress = replay(2, falling, missing, budget=10, most=10, all_gates=False)
     assert progress.step == (f"1/{FIRST_FAIL}",)
 
 
 @pytest.mark.parametrize("all_gates", [True, False])
 def test_a_feature_whose_cells_are_closed_is_done(all_gates):
-    progress = replay(2, *cells([5, 4], [5, 4]), budget=10, all_gates=all_gates)
+    progress = replay(2, *cells([5, 4], [5, 4]), budget=10, most=10, all_gates=all_gates)
     assert progress.done
     assert progress.pairs == 9
     assert not progress.wanted
@@ -71,7 +73,7 @@ def test_a_feature_whose_cells_are_closed_is_done(all_gates):
 def test_what_is_wanted_is_never_there_and_the_step_comes_first(sizes, budget):
     there, until = zip(*sizes, strict=True)
     progress = replay(
-        len(sizes), *cells(there, [min(one, budget) for one in until]), budget=budget,
+        len(sizes), *cells(there, [min(one, budget) for one in until]), budget=budget, most=10,
         all_gates=False,
     )  # fmt: skip
     assert progress.wanted[: len(progress.step)] == progress.step
@@ -83,4 +85,4 @@ def test_what_is_wanted_is_never_there_and_the_step_comes_first(sizes, budget):
 
 
 def test_a_feature_without_cells_is_done():
-    assert replay(0, *cells([], []), budget=10, all_gates=False).done
+    assert replay(0, *cells([], []), budget=10, most=10, all_gates=False).done

@@ -10,6 +10,14 @@ import pytest
 from harness.matrix.starting import uninterrupted
 
 
+@pytest.fixture(autouse=True)
+def _usual_handler():
+    """Python's own, whatever a command that ran in this process left behind."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_comes_after_the_block_and_by_the_handler_that_was_there(number):
     seen = []
