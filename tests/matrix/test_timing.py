@@ -49,7 +49,8 @@ def test_a_wrapped_arm_is_timed_by_whole_fits_with_all_that_its_processes_do(mak
     assert (alone.setup, alone.finish) == ([], [])
     # Four members, and what they cost outside of their epochs.
     assert 2 < alone.cpu / single.cpu < 12
-    assert 0.5 < shared.cpu / alone.cpu < 2, "time of other processes counts"
+    # Above, there is what two processes take to begin, which these fits are hardly longer than.
+    assert 0.5 < shared.cpu / alone.cpu < 4, "time of other processes counts"
     assert alone.epochs[0] > alone.cpu / 2
 
 
