@@ -36,10 +36,9 @@ def test_a_visit_discards_its_warm_up_and_fits_go_on_over_visits(arm):
 
 def test_a_wrapped_arm_is_timed_by_whole_fits_with_all_that_its_processes_do(make_spec):
     settings = TimingSettings(warmup_epochs=1, epochs=1)
+    graphs = planted_graphs(2560)  # so many that what processes take to begin is little beside it
     plain, one, two = (
-        TimedArm(
-            make_spec(arm, graphs=planted_graphs(640), epochs=4, processes=processes), settings
-        )
+        TimedArm(make_spec(arm, graphs=graphs, epochs=4, processes=processes), settings)
         for arm, processes in (("", 1), ("ensemble[members=4]", 1), ("ensemble[members=4]", 2))
     )
     for arm in (plain, one, two):
@@ -49,8 +48,7 @@ def test_a_wrapped_arm_is_timed_by_whole_fits_with_all_that_its_processes_do(mak
     assert (alone.setup, alone.finish) == ([], [])
     # Four members, and what they cost outside of their epochs.
     assert 2 < alone.cpu / single.cpu < 12
-    # Above, there is what two processes take to begin, which these fits are hardly longer than.
-    assert 0.5 < shared.cpu / alone.cpu < 4, "time of other processes counts"
+    assert 0.5 < shared.cpu / alone.cpu < 2, "time of other processes counts"
     assert alone.epochs[0] > alone.cpu / 2
 
 
