@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from harness.feature import make_arm
 from harness.graphs.batch import collate
 from harness.graphs.splits import split_by_seed
+from harness.process import use_threads
 from harness.result import FitSpec
 from harness.selection import parse, parse_single
 from harness.settings import TrainingSettings
@@ -16,7 +16,7 @@ from harness.training.fit import FitSession
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
-    torch.set_num_threads(1)
+    use_threads(1)
 
 
 @pytest.fixture(scope="session")

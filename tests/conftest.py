@@ -7,11 +7,11 @@ import sys
 from dataclasses import dataclass
 
 import pytest
-import torch
 
 from harness.cli import main
 from harness.feature import make_arm
 from harness.graphs.splits import split_by_seed
+from harness.process import use_threads
 from harness.result import EpochRecord, FitSpec
 from harness.selection import parse, parse_single
 from harness.settings import TrainingSettings
@@ -21,7 +21,7 @@ from harness.testing import planted_graphs
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
     """Same bits every time, and no threads that wait for each other."""
-    torch.set_num_threads(1)
+    use_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -98,9 +98,7 @@ class Judge:
         self, feature: PlannedFeature, planned: PlannedCell, rounds: int, known: _Known
     ) -> CellState:
         if not planned.here:
-            key = CellKey(planned.model, self.plan.data[planned.data].name, planned.hardware)
-            empty = Cell(key, required=known.rules.gates, reported=known.rules.reported)
-            return CellState(empty, f1_open=False, runs_open=False)
+            return CellState(self._unjudged(planned, known), f1_open=False, runs_open=False)
         # A campaign replays a feature after each of its trials: what all its pairs are there for
         # is judged once.
         place = feature.name, planned.model, planned.data, planned.hardware, rounds, known.bad
@@ -118,9 +116,7 @@ class Judge:
         self, feature: PlannedFeature, planned: PlannedCell, rounds: int, known: _Known
     ) -> CellState:
         """A cell by its quality runs alone."""
-        rules = known.rules
-        key = CellKey(planned.model, self.plan.data[planned.data].name, planned.hardware)
-        empty = Cell(key, required=rules.gates, reported=rules.reported)
+        rules, empty = known.rules, self._unjudged(planned, known)
         seeds = self._seeds(planned, rounds, known.bad)
         failed = self._failed(planned, seeds)
         if failed is not None:
@@ -152,6 +148,10 @@ class Judge:
             wanted=self._missing(planned, seeds), f1_open=f1_open, runs_open=runs_open,
             falling=f1_open and f1.decision.mean is not None and f1.decision.mean < rules.margin,
         )  # fmt: skip
+
+    def _unjudged(self, planned: PlannedCell, known: _Known) -> Cell:
+        key = CellKey(planned.model, self.plan.data[planned.data].name, planned.hardware)
+        return Cell(key, required=known.rules.gates, reported=known.rules.reported)
 
     def _failed(self, planned: PlannedCell, seeds: Sequence[int]) -> str | None:
         """Key of a trial of some pairs that failed for good, if one did."""

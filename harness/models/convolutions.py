@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from harness.graphs.adjacency import Kinds, Neighbours
     from harness.models.activation import ReLUDropout
 
-
 _WHOLE = (torch.float32, torch.float64)
 _LEAST = 2  # nodes, of which a variance can be taken
 

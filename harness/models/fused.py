@@ -14,6 +14,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from harness.models import loops
+from harness.models.neighbours import by_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,12 +79,11 @@ class _SumProducts(torch.autograd.Function):
         bias: torch.Tensor, how: _How,
     ) -> torch.Tensor:  # fmt: skip
         aggregation, (neighbours, kinds), finish = how
-        rows = aggregation.rows
+        rows = by_kind(aggregation.rows, kinds)
         out = x.new_empty(len(rows.ends) - 1, len(bias))
-        index = rows.index if kinds is None else kinds.of_node.index_select(0, rows.index)
         loops.sum_forward(
             neighbours.tiles, _array(None if kinds is None else kinds.of_node),
-            (rows.ends.numpy(), index.numpy()), _array(aggregation.weight),
+            (rows.ends.numpy(), rows.index.numpy()), _array(aggregation.weight),
             (_array(x), _stack(weight, own), _array(bias)), finish, out.numpy(),
         )  # fmt: skip
         ctx.how = how

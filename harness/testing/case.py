@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
+from threadpoolctl import ThreadpoolController
 
 from harness.errors import HarnessError
 from harness.feature import Feature, make_feature
@@ -139,8 +140,9 @@ def _built_in() -> list[str]:
 def one_thread() -> Iterator[None]:
     """Compute with one thread inside the block: the same bits every time."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    with ThreadpoolController().limit(limits=1, user_api="blas"):
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
