@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch_geometric.nn import GATConv, GCNConv, GINConv, MessagePassing, SAGEConv
 
-from harness.models import fused
+from harness.models import fused, perceptron
 from harness.models.attention import attend
 from harness.models.neighbours import aggregate, at_least_fp32, expand
 
@@ -122,10 +122,8 @@ class FastGCN(_OnRows, GCNConv):  # type: ignore[misc]
         """Multiply, sum, activate."""
         if self.bias is None:
             return None
-        weights, where = (self.lin.weight, None), (rows, kinds)
-        return fused.sum_products(
-            x, weights, self.bias, rows.normalised, where, activation.finish()
-        )
+        how = rows.normalised, (rows, kinds), activation.finish()
+        return fused.sum_products(x, (self.lin.weight, None), self.bias, how)
 
 
 class FastSAGE(_OnRows, SAGEConv):  # type: ignore[misc]
@@ -150,13 +148,12 @@ class FastSAGE(_OnRows, SAGEConv):  # type: ignore[misc]
     def in_one_pass(
         self, activation: ReLUDropout, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None
     ) -> torch.Tensor | None:
-        """Multiply by both factors at once, average the one's products, add the other's."""
+        """Multiply by both factors, average the one's products, add the other's."""
         if self.lin_l.bias is None:
             return None
-        weights, where = (self.lin_l.weight, self.lin_r.weight), (rows, kinds)
-        return fused.sum_products(
-            x, weights, self.lin_l.bias, rows.averaged, where, activation.finish()
-        )
+        weights = self.lin_l.weight, self.lin_r.weight
+        how = rows.averaged, (rows, kinds), activation.finish()
+        return fused.sum_products(x, weights, self.lin_l.bias, how)
 
 
 class FastGIN(_OnRows, GINConv):  # type: ignore[misc]
@@ -186,20 +183,20 @@ class FastGIN(_OnRows, GINConv):  # type: ignore[misc]
         if not self._is_usual() or len(rows.kinds.of_node) < _LEAST:
             return None
         first, norm, _, second = self.nn
-        weights, where = (first.weight, None), (rows, kinds)
-        hidden = fused.sum_products(x, weights, first.bias, rows.summed_with_self, where, fused.OFF)
-        return fused.normalise_and_multiply(hidden, norm, second, rows, activation.finish())
+        how = rows.summed_with_self, (rows, kinds), activation.finish()
+        return perceptron.sum_and_transform(x, (first, norm, second), how)
 
     def _is_usual(self) -> bool:
-        """Linear, BatchNorm that learns from this batch, ReLU, linear; eps of 0; none watched."""
+        """Linear, BatchNorm, ReLU, linear; eps of 0; none watched; no gradient in evaluation."""
         if isinstance(self.eps, nn.Parameter) or self.eps or type(self.nn) is not nn.Sequential:
             return False
         if tuple(map(type, self.nn)) != (nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.Linear):
             return False
         first, norm, _, second = self.nn
-        learns = norm.training and norm.affine and norm.momentum is not None
+        evaluates = norm.track_running_stats and not torch.is_grad_enabled()
+        ready = norm.momentum is not None if norm.training else evaluates
         biased = all(linear.bias is not None for linear in (first, second))
-        return bool(learns and biased) and not _watched(self.nn, *self.nn)
+        return bool(ready and norm.affine and biased) and not _watched(self.nn, *self.nn)
 
     def _sum(self, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None) -> torch.Tensor:
         if not isinstance(self.eps, nn.Parameter) and not self.eps:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numba import types
+from numba.extending import overload
 
 from harness.compiled import compiled
 
@@ -19,9 +21,81 @@ if TYPE_CHECKING:
     Span = tuple[int, int, int]
     # Whether to activate at all, the seed, how many of LEVELS are dropped, scale of the others.
     Finish = tuple[bool, int, int, float]
+    # Scale, mean, mean gradient, and what a deviation from the mean adds to it: each [H].
+    Normal = tuple[Array, Array, Array, Array]
+    # How to activate, how large a product may be that is not copied, the norm that follows.
+    End = tuple[Finish, int, Normal | None]
+    # Where each sum ends, what it names, and by how much each counts.
+    Sums = tuple[Array, Array, Array | None]
+    # The factor of a node's own state, and its gradient.
+    Own = tuple[Array | None, Array | None]
+
 
 LEVELS = 1 << 16
+_AS_IT_IS, _TURNED = ord("n"), ord("t")  # BLAS's letters
 _STEP = 0x9E3779B97F4A7C15
+
+
+def _multiplier(number: Any) -> Any:
+    """The product that ``numpy.dot`` calls in compiled code, which can add to what is there."""
+    array = types.CPointer(number)  # type: ignore[no-untyped-call]
+    sizes = (types.intp, types.intp, types.intp)
+    given = (array, array, types.intp, array, types.intp, array, array, types.intp)
+    letters = (types.char, types.char, types.char)
+    return types.ExternalFunction("numba_xxgemm", types.intc(*letters, *sizes, *given))
+
+
+def _call(turn: int, left: Array, right: Array, share: float, out: Array) -> int:
+    """``out = share out + left right``, of rows that may lie apart; or ``left^T right``."""
+    out[:] = share * out + (left.T if turn == _TURNED else left) @ right
+    return 0
+
+
+@overload(_call)
+def _call_compiled(turn: Any, left: Any, right: Any, share: Any, out: Any) -> Any:
+    del turn, right, share, out
+    gemm, kind = _multiplier(left.dtype), ord("s" if left.dtype == types.float32 else "d")
+
+    def call(turn: Any, left: Any, right: Any, share: Any, out: Any) -> Any:
+        # BLAS counts by columns, so that it sees each of these matrices transposed.
+        size, terms = left.itemsize, len(right)
+        one, kept = np.ones(1, left.dtype), np.full(1, share, left.dtype)
+        return gemm(
+            kind, _AS_IT_IS, turn, out.shape[1], len(out), terms,
+            one.ctypes, right.ctypes, right.strides[0] // size,
+            left.ctypes, left.strides[0] // size,
+            kept.ctypes, out.ctypes, out.strides[0] // size,
+        )  # fmt: skip
+
+    return call
+
+
+@compiled
+def _strip(terms: int, columns: int, rows: int, small: int) -> int:
+    """How many rows to take at once: as many as are no reason to copy, or all."""
+    # Kernels take 12 or 24 rows of numbers at a time.
+    fit = small // (terms * columns) // 12 * 12
+    return fit or max(rows, 1)
+
+
+@compiled
+def multiply(left: Array, right: Array, small: int, share: float, out: Array) -> None:
+    """``share out + left right`` in the first rows of ``out``: ``[N, I], [I, H] -> [N, H]``."""
+    rows = len(left)
+    strip = _strip(left.shape[1], right.shape[1], rows, small)
+    for begin in range(0, rows, strip):
+        end = min(begin + strip, rows)
+        _call(_AS_IT_IS, left[begin:end], right, share, out[begin:end])
+
+
+@compiled
+def add_products(left: Array, right: Array, small: int, out: Array) -> None:
+    """Add ``left^T right`` to ``out``: ``[N, H], [N, I] -> [H, I]``."""
+    rows = len(left)
+    strip = _strip(left.shape[1], right.shape[1], rows, small)
+    for begin in range(0, rows, strip):
+        end = min(begin + strip, rows)
+        _call(_TURNED, left[begin:end], right[begin:end], 1.0, out)
 
 
 @compiled
@@ -58,80 +132,134 @@ def pass_back_rows(grad: Array, out: Array, scale: float, x_grad: Array) -> None
 
 @compiled
 def sum_forward(
-    tiles: Array, of_node: Array | None, rows: tuple[Array, Array], weight: Array | None,
-    states: tuple[Array, Array, Array], finish: Finish, out: Array,
+    tiles: Array, rows: Sums, states: tuple[Array, Array, Array], own: Array | None, end: End,
+    out: Array,
 ) -> None:  # fmt: skip
     """Multiply the states, sum products over rows, add each node's own and the bias, activate."""
-    x, stack, bias = states
-    width, factors = out.shape[1], stack.T
-    if of_node is None:
-        room = np.empty((_longest(tiles), len(stack)), x.dtype)
-    else:
-        products = np.dot(x, factors)
+    (x, factors, bias), (finish, small, _) = states, end
+    products = np.empty((_longest(tiles), out.shape[1]), x.dtype)
     for tile in range(len(tiles) - 1):
-        begin, end = tiles[tile], tiles[tile + 1]
-        if of_node is None:
-            products = room[: end - begin]
-            np.dot(x[begin:end], factors, products)
-        base = begin if of_node is None else 0
-        for node in range(begin, end):
-            target = out[node]
-            for one in range(width):
-                target[one] = bias[one]
-            if len(stack) > width:
-                own = products[node - begin if of_node is None else of_node[node]]
-                for one in range(width):
-                    target[one] += own[width + one]
-        _sum_rows(rows, weight, products, (begin, end, base), out[begin:end])
-        _finish(out[begin:end], finish, begin)
+        begin, last = tiles[tile], tiles[tile + 1]
+        span, target = (begin, last, begin), out[begin:last]
+        multiply(x[begin:last], factors, small, 0.0, products)
+        if own is None:
+            _sum_rows(rows, products, span, bias, None, target)
+        else:
+            multiply(x[begin:last], own, small, 0.0, target)
+            _sum_rows(rows, products, span, bias, target, target)
+        _finish(target, finish, begin)
+
+
+@compiled
+def sum_forward_of_kinds(
+    tiles: Array, of_node: Array, rows: Sums, states: tuple[Array, Array, Array],
+    own: Array | None, end: End, out: Array,
+) -> None:  # fmt: skip
+    """``sum_forward``, of states that each kind of node has; rows name kinds."""
+    (x, factors, bias), (finish, small, _) = states, end
+    products = np.empty((len(x), out.shape[1]), x.dtype)
+    multiply(x, factors, small, 0.0, products)
+    if own is not None:
+        own_products = np.empty_like(products)
+        multiply(x, own, small, 0.0, own_products)
+    for tile in range(len(tiles) - 1):
+        begin, last = tiles[tile], tiles[tile + 1]
+        span, target = (begin, last, 0), out[begin:last]
+        if own is None:
+            _sum_rows(rows, products, span, bias, None, target)
+        else:
+            _take_named(own_products, of_node[begin:last], target)
+            _sum_rows(rows, products, span, bias, target, target)
+        _finish(target, finish, begin)
 
 
 @compiled
 def sum_backward(
-    tiles: Array, of_node: Array | None, rows: tuple[Array, Array], weight: Array | None,
-    states: tuple[Array, Array, Array, Array], finish: Finish, found: tuple[Array, Array, Array],
+    tiles: Array, rows: Sums, states: tuple[Array, Array, Array, Array], own: Own, end: End,
+    found: tuple[Array, Array, Array],
 ) -> None:  # fmt: skip
-    """The gradients of ``sum_forward``; ``rows`` and ``weight`` are the transposed ones."""
-    x, stack, out, grad = states
-    x_grad, stack_grad, bias_grad = found
-    width, longest = grad.shape[1], _longest(tiles)
-    room = np.empty((longest, width), x.dtype)
-    wide_room = np.empty((longest, len(stack)), x.dtype)
-    share = np.empty_like(stack)
-    if of_node is not None:
-        of_kind = np.zeros((len(x), len(stack)), x.dtype)
+    """The gradients of ``sum_forward``; ``rows`` are the transposed ones.
+
+    With the figures of a norm that followed, ``grad`` is what ``normal_backward`` gives.
+    """
+    (x, factors, out, grad), (own_factors, own_grad) = states, own
+    (finish, small, normal), (x_grad, factors_grad, bias_grad) = end, found
+    shape = (_longest(tiles), grad.shape[1])
+    received_room, summed_room = np.empty(shape, x.dtype), np.empty(shape, x.dtype)
+    nothing = np.zeros(grad.shape[1], x.dtype)
     for tile in range(len(tiles) - 1):
-        begin, end = tiles[tile], tiles[tile + 1]
-        received, wide = room[: end - begin], wide_room[: end - begin]
-        _receive(grad[begin:end], out[begin:end], finish, received)
+        begin, last = tiles[tile], tiles[tile + 1]
+        received, summed = received_room[: last - begin], summed_room[: last - begin]
+        _receive(grad[begin:last], out[begin:last], finish, normal, received)
         _add_columns(received, bias_grad)
-        _begin_wide(received, wide)
-        _sum_rows(rows, weight, received, (begin, end, begin), wide)
-        if of_node is None:
-            np.dot(wide, stack, x_grad[begin:end])
-            np.dot(wide.T, x[begin:end], share)
-            stack_grad += share
-        else:
-            for node in range(begin, end):
-                source, target = wide[node - begin], of_kind[of_node[node]]
-                for one in range(len(stack)):
-                    target[one] += source[one]
-    if of_node is not None:
-        np.dot(of_kind, stack, x_grad)
-        np.dot(of_kind.T, x, stack_grad)
+        _sum_rows(rows, received, (begin, last, begin), nothing, None, summed)
+        # Products with one input follow each other, while it is in the cache.
+        multiply(summed, factors, small, 0.0, x_grad[begin:last])
+        _multiply_own(received, own_factors, small, x_grad[begin:last])
+        add_products(summed, x[begin:last], small, factors_grad)
+        _add_own(received, x[begin:last], small, own_grad)
 
 
 @compiled
-def _begin_wide(received: Array, wide: Array) -> None:
-    """Zero the left of ``wide``, and let its right half, where it has one, be what was received."""
-    width = received.shape[1]
-    for node in range(len(received)):
-        source, target = received[node], wide[node]
-        for one in range(width):
-            target[one] = 0
-        if wide.shape[1] > width:
-            for one in range(width):
-                target[width + one] = source[one]
+def sum_backward_to_kinds(
+    tiles: Array, of_node: Array, rows: Sums, states: tuple[Array, Array, Array, Array],
+    own: Own, end: End, found: tuple[Array, Array, Array],
+) -> None:  # fmt: skip
+    """The gradients of ``sum_forward_of_kinds``; ``rows``, the transposed ones, name nodes."""
+    (x, factors, out, grad), (own_factors, own_grad) = states, own
+    (finish, small, normal), (x_grad, factors_grad, bias_grad) = end, found
+    shape = (_longest(tiles), grad.shape[1])
+    received_room, summed_room = np.empty(shape, x.dtype), np.empty(shape, x.dtype)
+    nothing = np.zeros(grad.shape[1], x.dtype)
+    summed_of_kind = np.zeros((len(x), grad.shape[1]), x.dtype)
+    received_of_kind = np.zeros_like(summed_of_kind)
+    for tile in range(len(tiles) - 1):
+        begin, last = tiles[tile], tiles[tile + 1]
+        received, summed = received_room[: last - begin], summed_room[: last - begin]
+        _receive(grad[begin:last], out[begin:last], finish, normal, received)
+        _add_columns(received, bias_grad)
+        _sum_rows(rows, received, (begin, last, begin), nothing, None, summed)
+        _add_to_named(of_node[begin:last], summed, summed_of_kind)
+        _add_to_named(of_node[begin:last], received, received_of_kind)
+    multiply(summed_of_kind, factors, small, 0.0, x_grad)
+    _multiply_own(received_of_kind, own_factors, small, x_grad)
+    add_products(summed_of_kind, x, small, factors_grad)
+    _add_own(received_of_kind, x, small, own_grad)
+
+
+@compiled
+def _multiply_own(received: Array, own: Array | None, small: int, x_grad: Array) -> None:
+    if own is not None:
+        multiply(received, own, small, 1.0, x_grad)
+
+
+@compiled
+def _add_own(received: Array, x: Array, small: int, own_grad: Array | None) -> None:
+    if own_grad is not None:
+        add_products(received, x, small, own_grad)
+
+
+@compiled
+def _add_row(out: Array, row: Array) -> None:
+    for node in range(len(out)):
+        target = out[node]
+        for one in range(out.shape[1]):
+            target[one] += row[one]
+
+
+@compiled
+def _take_named(x: Array, names: Array, out: Array) -> None:
+    for node in range(len(out)):
+        out[node] = x[names[node]]
+
+
+@compiled
+def _add_to_named(names: Array, x: Array, out: Array) -> None:
+    """Add each row of ``x`` to the row that it names."""
+    for node in range(len(x)):
+        source, target = x[node], out[names[node]]
+        for one in range(x.shape[1]):
+            target[one] += source[one]
 
 
 @compiled
@@ -150,62 +278,61 @@ def moments(x: Array) -> tuple[Array, Array]:
 
 @compiled
 def normal_forward(
-    tiles: Array, x: Array, line: tuple[Array, Array], layer: tuple[Array, Array], finish: Finish,
+    tiles: Array, x: Array, line: tuple[Array, Array], layer: tuple[Array, Array], end: End,
     out: Array,
 ) -> None:  # fmt: skip
     """Scale and shift, ReLU, multiply, add the bias, activate."""
-    weight, bias = layer
-    room, factors = np.empty((_longest(tiles), x.shape[1]), x.dtype), weight.T
+    (factors, bias), (finish, small, _) = layer, end
+    room = np.empty((_longest(tiles), x.shape[1]), x.dtype)
     for tile in range(len(tiles) - 1):
-        begin, end = tiles[tile], tiles[tile + 1]
-        inner, target = room[: end - begin], out[begin:end]
-        _rectify(x[begin:end], line, inner)
-        np.dot(inner, factors, target)
-        for node in range(end - begin):
-            values = target[node]
-            for one in range(out.shape[1]):
-                values[one] += bias[one]
+        begin, last = tiles[tile], tiles[tile + 1]
+        inner, target = room[: last - begin], out[begin:last]
+        _rectify(x[begin:last], line, inner)
+        multiply(inner, factors, small, 0.0, target)
+        _add_row(target, bias)
         _finish(target, finish, begin)
 
 
 @compiled
 def normal_backward(
     tiles: Array, states: tuple[Array, Array, Array, Array], line: tuple[Array, Array],
-    normal: tuple[Array, Array], finish: Finish, found: tuple[Array, Array, Array, Array, Array],
+    normal: tuple[Array, Array], end: End, found: tuple[Array, Array, Array, Array, Array],
 ) -> None:  # fmt: skip
-    """The gradients of ``normal_forward`` where mean and deviation are those of ``x``.
+    """The gradients of ``normal_forward``, that of ``x`` as if nothing depended on all of it.
 
     Source: Ioffe and Szegedy, "Batch Normalization", ICML 2015, section 3.
     """
     x, weight, out, grad = states
-    scale, _ = line
-    mean, inverse = normal
+    (mean, inverse), (finish, small, _) = normal, end
     x_grad, weight_grad, bias_grad, normal_grad, shift_grad = found
     longest, width = _longest(tiles), x.shape[1]
-    room, share = np.empty((longest, grad.shape[1]), x.dtype), np.empty_like(weight)
-    inner_room, nothing = np.empty((longest, width), x.dtype), x.dtype.type(0)
+    room, nothing = np.empty((longest, grad.shape[1]), x.dtype), x.dtype.type(0)
+    inner_room = np.empty((longest, width), x.dtype)
     for tile in range(len(tiles) - 1):
-        begin, end = tiles[tile], tiles[tile + 1]
-        received, inner = room[: end - begin], inner_room[: end - begin]
-        _receive(grad[begin:end], out[begin:end], finish, received)
+        begin, last = tiles[tile], tiles[tile + 1]
+        received, inner = room[: last - begin], inner_room[: last - begin]
+        _receive(grad[begin:last], out[begin:last], finish, None, received)
         _add_columns(received, bias_grad)
-        _rectify(x[begin:end], line, inner)
-        np.dot(received.T, inner, share)
-        weight_grad += share
-        np.dot(received, weight, x_grad[begin:end])
-        for node in range(begin, end):
+        _rectify(x[begin:last], line, inner)
+        add_products(received, inner, small, weight_grad)
+        multiply(received, weight, small, 0.0, x_grad[begin:last])
+        for node in range(begin, last):
             source, kept, target = x[node], inner[node - begin], x_grad[node]
             for one in range(width):
                 target[one] = nothing if kept[one] <= nothing else target[one]
                 shift_grad[one] += target[one]
                 normal_grad[one] += target[one] * ((source[one] - mean[one]) * inverse[one])
-    shared = (shift_grad / len(x)).astype(x.dtype)
-    tilted = (normal_grad / len(x)).astype(x.dtype)
+
+
+@compiled
+def _pass_norm_back(grad: Array, x: Array, normal: Normal, received: Array) -> None:
+    """The gradient before a norm, whose mean and deviation depend on all of ``x``."""
+    scale, mean, shared, tilt = normal
     for node in range(len(x)):
-        source, target = x[node], x_grad[node]
-        for one in range(width):
-            normalised = (source[one] - mean[one]) * inverse[one]
-            target[one] = scale[one] * (target[one] - shared[one] - normalised * tilted[one])
+        source, values, target = x[node], grad[node], received[node]
+        for one in range(x.shape[1]):
+            bent = shared[one] + (source[one] - mean[one]) * tilt[one]
+            target[one] = scale[one] * (values[one] - bent)
 
 
 @compiled
@@ -218,23 +345,45 @@ def _longest(tiles: Array) -> int:
 
 @compiled
 def _sum_rows(
-    rows: tuple[Array, Array], weight: Array | None, x: Array, span: Span, out: Array
+    rows: Sums, x: Array, span: Span, start: Array, begun: Array | None, out: Array
 ) -> None:
-    """Add to the left of ``out`` what rows name in the left of ``x``, which begins at a base."""
-    ends, index = rows
-    begin, end, base = span
-    width = min(x.shape[1], out.shape[1])
+    """Sum for each node of a span the rows of ``x``, which begins at a base, that it names.
+
+    A row that all sums start with is added, and what was begun.
+    """
+    _sum_weighted(rows[0], rows[1], rows[2], x, span, (start, out), begun)
+
+
+@compiled
+def _sum_weighted(
+    ends: Array, index: Array, weight: Array | None, x: Array, span: Span,
+    sums: tuple[Array, Array], begun: Array | None,
+) -> None:  # fmt: skip
+    (begin, end, base), (start, out) = span, sums
+    width, whole = out.shape[1], x.dtype.type(1)
     for node in range(begin, end):
         target = out[node - begin]
-        for at in range(ends[node], ends[node + 1]):
+        if begun is None:
+            for one in range(width):
+                target[one] = start[one]
+        else:
+            before = begun[node - begin]
+            for one in range(width):
+                target[one] = start[one] + before[one]
+        at, last = ends[node], ends[node + 1]
+        # Two at once, so that the sum is read and written half as often.
+        while at + 1 < last:
+            source, other = x[index[at] - base], x[index[at + 1] - base]
+            share = whole if weight is None else weight[at]
+            other_share = whole if weight is None else weight[at + 1]
+            for one in range(width):
+                target[one] += share * source[one] + other_share * other[one]
+            at += 2
+        if at < last:
             source = x[index[at] - base]
-            if weight is None:
-                for one in range(width):
-                    target[one] += source[one]
-            else:
-                share = weight[at]
-                for one in range(width):
-                    target[one] += share * source[one]
+            share = whole if weight is None else weight[at]
+            for one in range(width):
+                target[one] += share * source[one]
 
 
 @compiled
@@ -272,9 +421,14 @@ def _finish(out: Array, finish: Finish, first: int) -> None:
 
 
 @compiled
-def _receive(grad: Array, out: Array, finish: Finish, received: Array) -> None:
+def _receive(
+    grad: Array, out: Array, finish: Finish, normal: Normal | None, received: Array
+) -> None:
+    """The gradient before the activation, or before a norm that was given ``out``."""
     active, _, _, scale = finish
-    if active:
+    if normal is not None:
+        _pass_norm_back(grad, out, normal, received)
+    elif active:
         pass_back_rows(grad, out, scale, received)
     else:
         received[:] = grad

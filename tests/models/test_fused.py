@@ -10,14 +10,14 @@ from torch import nn
 from torch_geometric.nn import GCNConv, GINConv, SAGEConv
 
 from harness.graphs import adjacency
-from harness.models import fused, loops
+from harness.models import blas, fused, loops, perceptron
 from harness.models.activation import ReLUDropout
 from harness.models.convolutions import FastGAT, FastGCN, FastGIN, FastSAGE, activated
 
 WIDTH = 6
 
 
-def perceptron():
+def perceptron_layers():
     return nn.Sequential(
         nn.Linear(WIDTH, WIDTH), nn.BatchNorm1d(WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH)
     )
@@ -26,7 +26,7 @@ def perceptron():
 LAYERS = {
     "gcn": (lambda: FastGCN(WIDTH, WIDTH), lambda: GCNConv(WIDTH, WIDTH)),
     "sage": (lambda: FastSAGE(WIDTH, WIDTH), lambda: SAGEConv(WIDTH, WIDTH)),
-    "gin": (lambda: FastGIN(perceptron()), lambda: GINConv(perceptron())),
+    "gin": (lambda: FastGIN(perceptron_layers()), lambda: GINConv(perceptron_layers())),
 }
 
 
@@ -43,8 +43,9 @@ def layers(request):
 
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch):
-    """A few nodes each, so that a batch has many."""
-    monkeypatch.setattr(adjacency, "TILE", 12)
+    """A few nodes each, so that a batch has many, of several strips."""
+    monkeypatch.setattr(adjacency, "TILE", 30)
+    monkeypatch.setattr(blas, "small", lambda: WIDTH * WIDTH * 12)
 
 
 @pytest.fixture
@@ -109,7 +110,7 @@ def test_from_kinds_they_are_those_of_their_nodes(layers, random_batch, symmetri
     assert equal(found, wanted)
 
 
-def test_after_training_it_evaluates_alike(layers, random_batch):
+def test_after_training_it_evaluates_alike(layers, random_batch, passes):
     """BatchNorm's running figures are those that torch keeps."""
     fast, slow = layers
     activation = ReLUDropout(0.2)
@@ -122,8 +123,16 @@ def test_after_training_it_evaluates_alike(layers, random_batch):
         assert torch.allclose(fast.state_dict()[name], value), name
     for each in (fast, slow, activation):
         each.eval()
+    wanted = activation(slow(x, batch.edge_index))
     found = activated(fast, activation, x, batch.edge_index, batch.neighbours, None)
-    assert torch.allclose(found, activation(slow(x, batch.edge_index)))
+    assert torch.allclose(found, wanted)
+    passes.clear()
+    with torch.no_grad():
+        found = activated(fast, activation, x, batch.edge_index, batch.neighbours, None)
+    assert passes
+    assert torch.allclose(found, wanted)
+    for name, value in slow.state_dict().items():
+        assert torch.allclose(fast.state_dict()[name], value), name
 
 
 def test_in_single_precision_gradients_of_many_nodes_are_as_near(layers, random_batch):
@@ -168,15 +177,15 @@ def test_low_precision_goes_the_way_of_torchs_products(layers, random_batch, pas
 def test_what_it_does_not_cover_it_leaves_to_the_layer(random_batch, passes):
     batch, activation = random_batch(), ReLUDropout(0)
     x = torch.randn(len(batch.x), WIDTH)
-    norm = perceptron()
+    norm = perceptron_layers()
     norm[1].momentum = None
     others = [
         FastGCN(WIDTH, WIDTH, bias=False),
         FastSAGE(WIDTH, WIDTH, bias=False),
         FastSAGE(WIDTH, WIDTH, aggr="max"),
         FastGIN(norm),
-        FastGIN(perceptron(), eps=0.5),
-        FastGIN(perceptron()).eval(),
+        FastGIN(perceptron_layers(), eps=0.5),
+        FastGIN(perceptron_layers()).eval(),
         FastGIN(nn.Linear(WIDTH, WIDTH)),
         FastGAT(WIDTH, WIDTH),
     ]
@@ -202,7 +211,7 @@ def test_a_diverged_state_is_seen(layers, random_batch):
 
 def test_one_node_has_no_variance_to_train_on(random_batch):
     batch = random_batch(count=1, max_nodes=1)
-    layer = FastGIN(perceptron())
+    layer = FastGIN(perceptron_layers())
     with pytest.raises(ValueError, match="more than 1 value"):
         activated(
             layer, ReLUDropout(0), torch.randn(1, WIDTH), batch.edge_index, batch.neighbours, None
@@ -217,7 +226,32 @@ def test_gradients_are_those_of_finite_differences(random_batch):
     bias = torch.randn(4, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(
         lambda x, weight, own, bias: fused.sum_products(
-            x, (weight, own), bias, rows.averaged, (rows, None), fused.OFF
+            x, (weight, own), bias, (rows.averaged, (rows, None), perceptron.OFF)
         ),
         (x, *weights, bias), atol=1e-5,
     )  # fmt: skip
+
+
+def test_gradients_through_a_norm_are_those_of_finite_differences(random_batch):
+    batch = random_batch(1)
+    rows, layers = batch.neighbours, perceptron_of_doubles()
+    x = torch.randn(len(batch.x), WIDTH, dtype=torch.float64, requires_grad=True)
+
+    def transform(x, *parameters):
+        names = [name for name, _ in layers.named_parameters()]
+        held = copy.deepcopy(layers)
+        for name, value in zip(names, parameters, strict=True):
+            module, _, last = name.partition(".")
+            delattr(held[int(module)], last)
+            setattr(held[int(module)], last, value)
+        how = rows.summed_with_self, (rows, None), perceptron.OFF
+        return perceptron.sum_and_transform(x, (held[0], held[1], held[3]), how)
+
+    assert torch.autograd.gradcheck(transform, (x, *layers.parameters()), atol=1e-5)
+
+
+def perceptron_of_doubles():
+    torch.manual_seed(3)
+    layers = perceptron_layers().double()
+    nn.init.normal_(layers[1].weight)
+    return layers
