@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,7 +19,7 @@ from harness.selection import Selection, parse, parse_single
 from harness.settings import TrainingSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from harness.hardware import Hardware
 
@@ -67,10 +67,16 @@ class TrialSpec(BaseModel):
     engine: str
     versions: dict[str, str]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The trial's content key, 32 hexadecimal digits."""
         return content_key(self.model_dump(mode="json"))
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy, whose key is its own."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("key", None)
+        return copied
 
     @property
     def features(self) -> tuple[Feature, ...]:

@@ -33,6 +33,16 @@ def test_every_part_is_in_the_key(spec, change):
     assert spec.model_copy(update=change).key != spec.key
 
 
+def test_a_copy_has_its_own_key_and_is_equal_as_far_as_its_parts_are(spec):
+    known = spec.key
+    anew = TrialSpec(**spec.model_dump() | {"seed": 9})
+    copied = spec.model_copy(update={"seed": 9})
+    assert copied == anew
+    assert copied.key == anew.key != known
+    assert spec.model_copy() == spec
+    assert spec.model_copy().key == known
+
+
 def test_trials_of_all_seeds_have_the_keys_that_each_has_alone(spec):
     found = by_seed(spec, 12)
     assert [one.seed for one in found.values()] == list(range(12))
