@@ -46,6 +46,13 @@ class Rows:
         """``[N]`` float32, entries of each row."""
         return (self.ends[1:] - self.ends[:-1]).float()
 
+    def weighed(self, of_row: torch.Tensor, of_index: torch.Tensor) -> torch.Tensor:
+        """``[E]``, for each entry its row's factor times that of what it names, ``[N]`` each."""
+        found = joining.weigh(
+            self.ends.numpy(), self.index.numpy(), of_row.numpy(), of_index.numpy()
+        )
+        return torch.from_numpy(found)
+
     @cached_property
     def with_self(self) -> Rows:
         """The same with each row's own place before the others: ``[E + N]`` entries."""
@@ -132,8 +139,8 @@ class Neighbours:
     def averaged(self) -> Aggregation:
         """The mean over incoming edges, 0 where there are none."""
         share = self.into.length.clamp(min=1).reciprocal()
-        rows, back = self.into, self.out_of
-        return Aggregation(rows, share[rows.row], back, share[back.index])
+        rows, back, whole = self.into, self.out_of, torch.ones_like(share)
+        return Aggregation(rows, rows.weighed(share, whole), back, back.weighed(whole, share))
 
     @cached_property
     def normalised(self) -> Aggregation:
@@ -144,8 +151,8 @@ class Neighbours:
         """
         rows = self.into.with_self
         root = rows.length.rsqrt()
-        weight = root[rows.row] * root[rows.index]
+        weight = rows.weighed(root, root)
         if self.out_of is self.into:
             return Aggregation(rows, weight, rows, weight)
         back = self.out_of.with_self
-        return Aggregation(rows, weight, back, root[back.row] * root[back.index])
+        return Aggregation(rows, weight, back, back.weighed(root, root))

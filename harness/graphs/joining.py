@@ -89,6 +89,16 @@ def spread(ends: Array) -> Array:
 
 
 @compiled
+def weigh(ends: Array, index: Array, of_row: Array, of_index: Array) -> Array:
+    """For each entry ``[E]`` its row's factor times that of what it names, each ``[N]``."""
+    weight = np.empty(len(index), of_row.dtype)
+    for one in range(len(ends) - 1):
+        for at in range(ends[one], ends[one + 1]):
+            weight[at] = of_row[one] * of_index[index[at]]
+    return weight
+
+
+@compiled
 def with_self(ends: Array, index: Array) -> tuple[Array, Array]:
     """Rows in which each node comes first, before the entries that it has."""
     nodes = len(ends) - 1

@@ -104,3 +104,14 @@ def test_a_mean_weighs_each_row_to_one(graphs):
     dense = matrix(found.rows, found.weight)
     assert torch.allclose(dense.sum(1), (found.rows.length > 0).double())
     assert torch.allclose(matrix(found.transposed, found.transposed_weight), dense.T)
+
+
+@given(graph_sets())
+def test_an_entry_weighs_as_its_row_times_what_it_names(graphs):
+    rows = collate(graphs, np.arange(len(graphs))).neighbours.into
+    of_row, of_index = (
+        torch.rand(len(rows.length), generator=torch.Generator().manual_seed(seed))
+        for seed in (1, 2)
+    )
+    wanted = of_row[rows.row] * of_index[rows.index.long()]
+    assert torch.equal(rows.weighed(of_row, of_index), wanted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.models import blas, loops
@@ -25,7 +25,6 @@ def apart(matrix):
     return wide[:, : matrix.shape[1]]
 
 
-@settings(deadline=None)  # the first call compiles
 @given(SIZES, SIZES, SIZES, SMALL, st.sampled_from([0.0, 1.0]), st.booleans())
 def test_rows_are_multiplied(rows, terms, columns, small, share, spread):
     left, right = numbers(1, rows, terms), numbers(2, terms, columns)
@@ -37,7 +36,6 @@ def test_rows_are_multiplied(rows, terms, columns, small, share, spread):
     np.testing.assert_array_equal(out[rows:], before[rows:])
 
 
-@settings(deadline=None)  # the first call compiles
 @given(SIZES, SIZES, SIZES, SMALL, st.booleans())
 def test_products_of_columns_are_added(rows, height, columns, small, spread):
     left, right = numbers(1, rows, height), numbers(2, rows, columns)
