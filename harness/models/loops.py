@@ -45,10 +45,9 @@ def _multiplier(number: Any) -> Any:
     return types.ExternalFunction("numba_xxgemm", types.intc(*letters, *sizes, *given))
 
 
-def _call(turn: int, left: Array, right: Array, share: float, out: Array) -> int:
+def _call(turn: int, left: Array, right: Array, share: float, out: Array) -> None:
     """``out = share out + left right``, of rows that may lie apart; or ``left^T right``."""
     out[:] = share * out + (left.T if turn == _TURNED else left) @ right
-    return 0
 
 
 @overload(_call)
@@ -60,12 +59,14 @@ def _call_compiled(turn: Any, left: Any, right: Any, share: Any, out: Any) -> An
         # BLAS counts by columns, so that it sees each of these matrices transposed.
         size, terms = left.itemsize, len(right)
         one, kept = np.ones(1, left.dtype), np.full(1, share, left.dtype)
-        return gemm(
+        failed = gemm(
             kind, _AS_IT_IS, turn, out.shape[1], len(out), terms,
             one.ctypes, right.ctypes, right.strides[0] // size,
             left.ctypes, left.strides[0] // size,
             kept.ctypes, out.ctypes, out.strides[0] // size,
         )  # fmt: skip
+        if failed:
+            raise RuntimeError("no BLAS to multiply with")
 
     return call
 
