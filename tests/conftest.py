@@ -7,7 +7,6 @@ import sys
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import settings
 
 from harness.cli import main
 from harness.feature import make_arm
@@ -17,10 +16,6 @@ from harness.result import EpochRecord, FitSpec
 from harness.selection import parse, parse_single
 from harness.settings import TrainingSettings
 from harness.testing import planted_graphs
-
-# Compiled loops are compiled, or read from their cache, within the first example that calls them.
-settings.register_profile("compiled", parent=settings(), deadline=None)
-settings.load_profile("compiled")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -352,6 +352,7 @@ def _sum_rows(
 
     A row that all sums start with is added, and what was begun.
     """
+    # An argument of its own, since what is done without weights is decided by the argument's type.
     _sum_weighted(rows[0], rows[1], rows[2], x, span, (start, out), begun)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,6 +47,15 @@ def matrix(rows, weight=None):
     dense = torch.zeros(len(rows.ends) - 1, len(rows.ends) - 1, dtype=torch.float64)
     values = torch.ones(len(rows.index)) if weight is None else weight
     return dense.index_put_((rows.row, rows.index.long()), values.double(), accumulate=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled():
+    """No example is the one that compiles, or reads compiled loops from their cache."""
+    for symmetric in (True, False):
+        found = collate(_graphs([2], [[(0, 1)]], symmetric=symmetric), np.array([0])).neighbours
+        assert found.averaged.weight is not None
+        assert found.normalised.weight is not None
 
 
 @given(graph_sets(), st.data())

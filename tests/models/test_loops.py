@@ -25,6 +25,15 @@ def apart(matrix):
     return wide[:, : matrix.shape[1]]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _compiled():
+    """No example is the one that compiles."""
+    square = numbers(1, 2, 2)
+    for left in (square, apart(square)):
+        loops.multiply(left, square, 0, 0.0, square.copy())
+        loops.add_products(left, square, 0, square.copy())
+
+
 @given(SIZES, SIZES, SIZES, SMALL, st.sampled_from([0.0, 1.0]), st.booleans())
 def test_rows_are_multiplied(rows, terms, columns, small, share, spread):
     left, right = numbers(1, rows, terms), numbers(2, terms, columns)
