@@ -61,6 +61,23 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Words:
+    """The ``V = T + K`` distinct node types and tokens of a batch.
+
+    A linear map of a node's embedding, which is a sum of two, is the sum of those of its words.
+
+    Attributes:
+        types: ``[T]`` int64.
+        tokens: ``[K]`` int64.
+        of_kind: ``[U, 2]`` int32, the places of each kind's two words among types and then tokens.
+    """
+
+    types: torch.Tensor
+    tokens: torch.Tensor
+    of_kind: torch.Tensor
+
+
+@dataclass(frozen=True)
 class Kinds:
     """The ``U`` distinct pairs of node type and token of a batch.
 
@@ -80,6 +97,11 @@ class Kinds:
         """The nodes of each kind."""
         kind = self.of_node.numpy()
         return Rows.sorted(kind, np.arange(len(kind), dtype=np.int32), len(self.x))
+
+    @cached_property
+    def words(self) -> Words:
+        """What the kinds are pairs of."""
+        return Words(*map(torch.from_numpy, joining.find_words(self.x.numpy())))
 
 
 @dataclass(frozen=True)

@@ -146,6 +146,23 @@ def find_kinds(x: Array) -> tuple[Array, Array]:
 
 
 @compiled
+def find_words(x: Array) -> tuple[Array, Array, Array]:
+    """The distinct ids of each column of ``x`` ``[U, 2]`` as they appear, and where rows have them.
+
+    Returns the first column's ``[T]`` and the second's ``[K]``, int64, and the places ``[U, 2]``,
+    int32, of each row's two ids among the first column's and then the second's.
+    """
+    pairs, places = np.zeros_like(x), np.empty(x.shape, np.int32)
+    pairs[:, 1] = x[:, 0]
+    place, where = find_kinds(pairs)
+    types, places[:, 0] = x[where, 0], place
+    pairs[:, 1] = x[:, 1]
+    place, where = find_kinds(pairs)
+    tokens, places[:, 1] = x[where, 1], place + len(types)
+    return types, tokens, places
+
+
+@compiled
 def tile(graph_ptr: Array, most: int) -> Array:
     """Cut a batch into runs of whole graphs, of at most so many nodes if no graph is larger.
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from harness.models.activation import ReLUDropout
-from harness.models.convolutions import activated
+from harness.models.one_pass import activated, embedded
 from harness.models.pooling import pool_in_fp32
 
 if TYPE_CHECKING:
@@ -55,12 +55,11 @@ class GraphClassifier(nn.Module):
         rows: Neighbours | None = None,
     ) -> torch.Tensor:
         """Logits ``[B, C]`` of graphs with node ids ``x`` ``[N, 2]`` and edges ``[2, E]``."""
-        kinds = None if rows is None else rows.kinds
-        ids = x if kinds is None else kinds.x
-        hidden = self.type_embedding(ids[:, 0]) + self.token_embedding(ids[:, 1])
-        for convolution in self.convolutions:
-            hidden = activated(convolution, self.activation, hidden, edge_index, rows, kinds)
-            kinds = None
+        embeddings = self.type_embedding, self.token_embedding
+        first, *others = self.convolutions
+        hidden = embedded(embeddings, first, self.activation, x, edge_index, rows)
+        for convolution in others:
+            hidden = activated(convolution, self.activation, hidden, edge_index, rows)
         pooled = pool_in_fp32(hidden, batch, size, rows)
         if graph_features is not None:
             pooled = torch.cat([pooled, graph_features], dim=1)

@@ -2,7 +2,7 @@
 
 Each class keeps its parent's parameters and state_dict. Without rows (off the CPU), or set up in
 a way that the fast one does not cover, the parent's ``forward`` runs; its sums are in fp32 too.
-With its activation, a layer in full precision that nobody watches is one pass over tiles.
+Some can take their activation into one pass over tiles.
 """
 
 from __future__ import annotations
@@ -15,32 +15,17 @@ from torch_geometric.nn import GATConv, GCNConv, GINConv, MessagePassing, SAGECo
 
 from harness.models import fused, perceptron
 from harness.models.attention import attend
+from harness.models.hooks import watched
 from harness.models.neighbours import aggregate, at_least_fp32, expand
 
 if TYPE_CHECKING:
     from harness.graphs.adjacency import Kinds, Neighbours
     from harness.models.activation import ReLUDropout
 
-_WHOLE = (torch.float32, torch.float64)
 _LEAST = 2  # nodes, of which a variance can be taken
 
 
-def activated(
-    layer: nn.Module, activation: ReLUDropout, x: torch.Tensor, edge_index: torch.Tensor,
-    rows: Neighbours | None, kinds: Kinds | None,
-) -> torch.Tensor:  # fmt: skip
-    """``activation(layer(x, edge_index, rows, kinds))``, in one pass where that is possible."""
-    if isinstance(layer, _OnRows) and rows is not None and layer.serves(rows):
-        whole = x.dtype in _WHOLE and not torch.is_autocast_enabled("cpu")
-        if whole and not _watched(layer, activation):
-            found = layer.in_one_pass(activation, x, rows, kinds)
-            if found is not None:
-                return found
-    out: torch.Tensor = activation(layer(x, edge_index, rows, kinds))
-    return out
-
-
-class _OnRows(MessagePassing):  # type: ignore[misc]
+class OnRows(MessagePassing):  # type: ignore[misc]
     """Chooses between rows and the parent's messages."""
 
     adds_self_loops = False
@@ -75,19 +60,20 @@ class _OnRows(MessagePassing):  # type: ignore[misc]
     def in_one_pass(
         self, activation: ReLUDropout, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None
     ) -> torch.Tensor | None:
-        """What ``activated`` gives, by tiles; None if the layer has no such way."""
+        """The layer and its activation by tiles, or None if the layer has no such way.
+
+        Args:
+            activation: that follows.
+            x: ``[N, I]``, or ``[V, I]``, of each word, where there are kinds.
+            rows: of the batch.
+            kinds: of its nodes; None if ``x`` has a row for each node.
+        """
         del activation, x, rows, kinds
         return None
 
     def on_rows(self, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None) -> torch.Tensor:
         """What ``forward`` gives, without messages."""
         raise NotImplementedError
-
-
-def _watched(*modules: nn.Module) -> bool:
-    """Whether somebody hooked a module, who is to see what it alone is given and gives."""
-    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    return any(getattr(module, kind) for module in modules for kind in kinds)
 
 
 def _states_in_fp32(layer: nn.Module, given: tuple[Any, Any, dict[str, Any]]) -> Any:
@@ -102,7 +88,7 @@ def _states_in_fp32(layer: nn.Module, given: tuple[Any, Any, dict[str, Any]]) ->
     return edge_index, size, {**named, "x": states}
 
 
-class FastGCN(_OnRows, GCNConv):  # type: ignore[misc]
+class FastGCN(OnRows, GCNConv):  # type: ignore[misc]
     """``GCNConv`` with both degrees' roots as weights of one sum."""
 
     adds_self_loops = True
@@ -126,7 +112,7 @@ class FastGCN(_OnRows, GCNConv):  # type: ignore[misc]
         return fused.sum_products(x, (self.lin.weight, None), self.bias, how)
 
 
-class FastSAGE(_OnRows, SAGEConv):  # type: ignore[misc]
+class FastSAGE(OnRows, SAGEConv):  # type: ignore[misc]
     """``SAGEConv`` with the mean read off the rows."""
 
     def standard(self) -> bool:
@@ -156,7 +142,7 @@ class FastSAGE(_OnRows, SAGEConv):  # type: ignore[misc]
         return fused.sum_products(x, weights, self.lin_l.bias, how)
 
 
-class FastGIN(_OnRows, GINConv):  # type: ignore[misc]
+class FastGIN(OnRows, GINConv):  # type: ignore[misc]
     """``GINConv`` with the sum read off the rows."""
 
     def standard(self) -> bool:
@@ -196,7 +182,7 @@ class FastGIN(_OnRows, GINConv):  # type: ignore[misc]
         evaluates = norm.track_running_stats and not torch.is_grad_enabled()
         ready = norm.momentum is not None if norm.training else evaluates
         biased = all(linear.bias is not None for linear in (first, second))
-        return bool(ready and norm.affine and biased) and not _watched(self.nn, *self.nn)
+        return bool(ready and norm.affine and biased) and not watched(self.nn, *self.nn)
 
     def _sum(self, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None) -> torch.Tensor:
         if not isinstance(self.eps, nn.Parameter) and not self.eps:
@@ -205,7 +191,7 @@ class FastGIN(_OnRows, GINConv):  # type: ignore[misc]
         return aggregate(x, rows.summed, kinds) + at_least_fp32(own)
 
 
-class FastGAT(_OnRows, GATConv):  # type: ignore[misc]
+class FastGAT(OnRows, GATConv):  # type: ignore[misc]
     """``GATConv`` with softmax and weighted sum over rows."""
 
     adds_self_loops = True

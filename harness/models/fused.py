@@ -28,15 +28,15 @@ def sum_products(
     x: torch.Tensor, weights: tuple[torch.Tensor, torch.Tensor | None], bias: torch.Tensor,
     how: How,
 ) -> torch.Tensor:  # fmt: skip
-    """Sum products over neighbours, and activate: ``[N, I]`` or ``[U, I]`` -> ``[N, H]``.
+    """Sum products over neighbours, and activate: ``[N, I]`` or ``[V, I]`` -> ``[N, H]``.
 
     Args:
-        x: states, of each kind where there are kinds.
+        x: states, of each word where there are kinds; a node's is then the sum of its two words'.
         weights: ``[H, I]`` each, the factor of what is summed, and the factor of a node's own
             state, which is added, or None.
         bias: ``[H]``.
         how: what is summed at each node; the batch's rows, and kinds where ``x`` has a row for
-            each kind; the end of the activation.
+            each of their words; the end of the activation.
     """
     apply: Callable[..., torch.Tensor] = _SumProducts.apply
     of_sum, own = (None if weight is None else weight.contiguous() for weight in weights)
@@ -56,7 +56,7 @@ def forward(
     if kinds is None:
         loops.sum_forward(neighbours.tiles, *rest)
     else:
-        loops.sum_forward_of_kinds(neighbours.tiles, array(kinds.of_node), *rest)
+        loops.sum_forward_of_words(neighbours.tiles, _named(kinds), *rest)
     return out
 
 
@@ -85,7 +85,7 @@ def backward(
     if kinds is None:
         loops.sum_backward(neighbours.tiles, *rest)
     else:
-        loops.sum_backward_to_kinds(neighbours.tiles, array(kinds.of_node), *rest)
+        loops.sum_backward_to_words(neighbours.tiles, _named(kinds), *rest)
     return x_grad, weight_grad, own_grad, torch.from_numpy(bias_grad).to(grad.dtype)
 
 
@@ -97,6 +97,10 @@ def array(tensor: torch.Tensor | None) -> Any:
 def turned(tensor: torch.Tensor | None) -> Any:
     """``[H, I]`` as ``[I, H]``, row by row."""
     return None if tensor is None else np.ascontiguousarray(array(tensor).T)
+
+
+def _named(kinds: Kinds) -> Any:
+    return kinds.of_node.numpy(), kinds.words.of_kind.numpy()
 
 
 class _SumProducts(torch.autograd.Function):

@@ -152,17 +152,22 @@ def sum_forward(
 
 
 @compiled
-def sum_forward_of_kinds(
-    tiles: Array, of_node: Array, rows: Sums, states: tuple[Array, Array, Array],
+def sum_forward_of_words(
+    tiles: Array, named: tuple[Array, Array], rows: Sums, states: tuple[Array, Array, Array],
     own: Array | None, end: End, out: Array,
 ) -> None:  # fmt: skip
-    """``sum_forward``, of states that each kind of node has; rows name kinds."""
+    """``sum_forward``, of states that are sums of two words'; rows name kinds.
+
+    ``named`` are the kind of each node and the two words of each kind.
+    """
     (x, factors, bias), (finish, small, _) = states, end
-    products = np.empty((len(x), out.shape[1]), x.dtype)
-    multiply(x, factors, small, 0.0, products)
+    of_node, of_kind = named
+    of_words = np.empty((len(x), out.shape[1]), x.dtype)
+    multiply(x, factors, small, 0.0, of_words)
+    products = _pair(of_words, of_kind)
     if own is not None:
-        own_products = np.empty_like(products)
-        multiply(x, own, small, 0.0, own_products)
+        multiply(x, own, small, 0.0, of_words)
+        own_products = _pair(of_words, of_kind)
     for tile in range(len(tiles) - 1):
         begin, last = tiles[tile], tiles[tile + 1]
         span, target = (begin, last, 0), out[begin:last]
@@ -202,17 +207,19 @@ def sum_backward(
 
 
 @compiled
-def sum_backward_to_kinds(
-    tiles: Array, of_node: Array, rows: Sums, states: tuple[Array, Array, Array, Array],
-    own: Own, end: End, found: tuple[Array, Array, Array],
+def sum_backward_to_words(
+    tiles: Array, named: tuple[Array, Array], rows: Sums,
+    states: tuple[Array, Array, Array, Array], own: Own, end: End,
+    found: tuple[Array, Array, Array],
 ) -> None:  # fmt: skip
-    """The gradients of ``sum_forward_of_kinds``; ``rows``, the transposed ones, name nodes."""
+    """The gradients of ``sum_forward_of_words``; ``rows``, the transposed ones, name nodes."""
     (x, factors, out, grad), (own_factors, own_grad) = states, own
     (finish, small, normal), (x_grad, factors_grad, bias_grad) = end, found
+    of_node, of_kind = named
     shape = (_longest(tiles), grad.shape[1])
     received_room, summed_room = np.empty(shape, x.dtype), np.empty(shape, x.dtype)
     nothing = np.zeros(grad.shape[1], x.dtype)
-    summed_of_kind = np.zeros((len(x), grad.shape[1]), x.dtype)
+    summed_of_kind = np.zeros((len(of_kind), grad.shape[1]), x.dtype)
     received_of_kind = np.zeros_like(summed_of_kind)
     for tile in range(len(tiles) - 1):
         begin, last = tiles[tile], tiles[tile + 1]
@@ -221,11 +228,38 @@ def sum_backward_to_kinds(
         _add_columns(received, bias_grad)
         _sum_rows(rows, received, (begin, last, begin), nothing, None, summed)
         _add_to_named(of_node[begin:last], summed, summed_of_kind)
-        _add_to_named(of_node[begin:last], received, received_of_kind)
-    multiply(summed_of_kind, factors, small, 0.0, x_grad)
-    _multiply_own(received_of_kind, own_factors, small, x_grad)
-    add_products(summed_of_kind, x, small, factors_grad)
-    _add_own(received_of_kind, x, small, own_grad)
+        if own_grad is not None:
+            _add_to_named(of_node[begin:last], received, received_of_kind)
+    summed_of_word = _add_pairs(summed_of_kind, of_kind, len(x))
+    multiply(summed_of_word, factors, small, 0.0, x_grad)
+    add_products(summed_of_word, x, small, factors_grad)
+    if own_grad is not None:
+        received_of_word = _add_pairs(received_of_kind, of_kind, len(x))
+        _multiply_own(received_of_word, own_factors, small, x_grad)
+        _add_own(received_of_word, x, small, own_grad)
+
+
+@compiled
+def _pair(x: Array, pairs: Array) -> Array:
+    """The sum of the two rows that each pair names."""
+    out = np.empty((len(pairs), x.shape[1]), x.dtype)
+    for pair in range(len(pairs)):
+        one, other, target = x[pairs[pair, 0]], x[pairs[pair, 1]], out[pair]
+        for column in range(x.shape[1]):
+            target[column] = one[column] + other[column]
+    return out
+
+
+@compiled
+def _add_pairs(x: Array, pairs: Array, rows: int) -> Array:
+    """``rows`` sums of rows of ``x``, each of which is added to the two that its pair names."""
+    out = np.zeros((rows, x.shape[1]), x.dtype)
+    for pair in range(len(pairs)):
+        source, one, other = x[pair], out[pairs[pair, 0]], out[pairs[pair, 1]]
+        for column in range(x.shape[1]):
+            one[column] += source[column]
+            other[column] += source[column]
+    return out
 
 
 @compiled

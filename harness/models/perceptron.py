@@ -26,13 +26,13 @@ OFF: loops.Finish = (False, 0, 0, 1.0)
 def sum_and_transform(
     x: torch.Tensor, layers: tuple[nn.Linear, nn.BatchNorm1d, nn.Linear], how: fused.How
 ) -> torch.Tensor:
-    """Sum, multiply, normalise, ReLU, multiply, activate: ``[N, I]`` or ``[U, I]`` -> ``[N, H]``.
+    """Sum, multiply, normalise, ReLU, multiply, activate: ``[N, I]`` or ``[V, I]`` -> ``[N, H]``.
 
     In training the norm's running figures are moved on, as its own ``forward`` does. In evaluation
     they are what is used, and no gradient can be taken.
 
     Args:
-        x: states, of each kind where there are kinds.
+        x: states, of each word where there are kinds.
         layers: all of them with a bias.
         how: what is summed at each node; rows and kinds; the end of the activation.
     """

@@ -95,6 +95,8 @@ def test_kinds_tell_a_nodes_ids_and_which_nodes_share_them(graphs):
     nodes = kinds.nodes
     assert torch.equal(kinds.of_node[nodes.index].long(), nodes.row)
     assert sorted(nodes.index.tolist()) == list(range(len(batch.x)))
+    words = kinds.words
+    assert torch.equal(torch.cat([words.types, words.tokens])[words.of_kind.long()], kinds.x)
 
 
 @given(graph_sets(self_loops=False))

@@ -48,6 +48,19 @@ def test_kinds_are_numpys_unique_rows_as_they_appear(x):
     assert np.array_equal(x[first][kind], x)
 
 
+@given(
+    arrays.arrays(np.int64, st.tuples(st.integers(0, 60), st.just(2)), elements=st.integers(0, 9))
+)
+def test_words_are_the_distinct_ids_of_each_column_as_they_appear(x):
+    types, tokens, places = joining.find_words(x)
+    for column, ids in enumerate((types, tokens)):
+        assert ids.tolist() == list(dict.fromkeys(x[:, column].tolist()))
+    words = np.concatenate([types, tokens])
+    assert np.array_equal(words[places], x)
+    assert (places[:, 0] < len(types)).all()
+    assert (places[:, 1] >= len(types)).all()
+
+
 @given(st.lists(st.integers(1, 40), max_size=30), st.integers(1, 60))
 def test_tiles_are_runs_of_whole_graphs_as_long_as_they_may_be(sizes, most):
     graph_ptr = np.cumsum([0, *sizes]).astype(np.int32)
