@@ -384,7 +384,7 @@ def _sum_rows(
 ) -> None:
     """Sum for each node of a span the rows of ``x``, which begins at a base, that it names.
 
-    A row that all sums start with is added, and what was begun.
+    A row that all sums start with is added, and what was begun, which lies in ``out`` already.
     """
     # An argument of its own, since what is done without weights is decided by the argument's type.
     _sum_weighted(rows[0], rows[1], rows[2], x, span, (start, out), begun)
@@ -399,14 +399,20 @@ def _sum_weighted(
     width, whole = out.shape[1], x.dtype.type(1)
     for node in range(begin, end):
         target = out[node - begin]
-        if begun is None:
+        at, last = ends[node], ends[node + 1]
+        if begun is not None:
+            for one in range(width):
+                target[one] += start[one]
+        elif at + 1 < last:
+            source, other = x[index[at] - base], x[index[at + 1] - base]
+            share = whole if weight is None else weight[at]
+            other_share = whole if weight is None else weight[at + 1]
+            for one in range(width):
+                target[one] = start[one] + share * source[one] + other_share * other[one]
+            at += 2
+        else:
             for one in range(width):
                 target[one] = start[one]
-        else:
-            before = begun[node - begin]
-            for one in range(width):
-                target[one] = start[one] + before[one]
-        at, last = ends[node], ends[node + 1]
         # Two at once, so that the sum is read and written half as often.
         while at + 1 < last:
             source, other = x[index[at] - base], x[index[at + 1] - base]
