@@ -68,7 +68,7 @@ class _ReLUDropout(torch.autograd.Function):
     def forward(ctx: Any, x: torch.Tensor, finish: loops.Finish) -> torch.Tensor:
         _, _, _, ctx.scale = finish
         out = x.detach().clone(memory_format=torch.contiguous_format)
-        loops.activate_rows(out.numpy(), finish, 0)
+        loops.activate_rows(out.numpy(), None, finish, 0)
         ctx.save_for_backward(out)
         return out
 
@@ -77,5 +77,6 @@ class _ReLUDropout(torch.autograd.Function):
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
         (out,) = ctx.saved_tensors
         x_grad = torch.empty_like(out)
-        loops.pass_back_rows(grad.contiguous().numpy(), out.numpy(), ctx.scale, x_grad.numpy())
+        given = grad.contiguous().numpy(), out.numpy(), ctx.scale, x_grad.numpy()
+        loops.pass_back_rows(*given, None)
         return x_grad, None

@@ -100,8 +100,8 @@ def add_products(left: Array, right: Array, small: int, out: Array) -> None:
 
 
 @compiled
-def activate_rows(out: Array, finish: Finish, first: int) -> None:
-    """ReLU and dropout of rows ``first, first + 1, ...`` of some states, in place."""
+def activate_rows(out: Array, start: Array | None, finish: Finish, first: int) -> None:
+    """Add a row, ReLU and dropout, of rows ``first, first + 1, ...`` of some states, in place."""
     _, seed, zeros, scale = finish
     nodes, width = out.shape
     numbers = np.empty((width + 3) // 4, np.uint64)
@@ -116,19 +116,28 @@ def activate_rows(out: Array, finish: Finish, first: int) -> None:
             numbers[one] = mixed ^ (mixed >> np.uint64(31))
         values = out[node]
         for one in range(width):
+            value = values[one] if start is None else values[one] + start[one]
             # Written so that NaN is kept as it is.
-            dropped = values[one] <= nothing or bits[one] < lowest
-            values[one] = nothing if dropped else values[one] * factor
+            dropped = value <= nothing or bits[one] < lowest
+            values[one] = nothing if dropped else value * factor
 
 
 @compiled
-def pass_back_rows(grad: Array, out: Array, scale: float, x_grad: Array) -> None:
-    """The gradient of ``activate_rows``: it passes where the output is not zero."""
+def pass_back_rows(
+    grad: Array, out: Array, scale: float, x_grad: Array, total: Array | None
+) -> None:
+    """The gradient of ``activate_rows``, which passes where the output is not zero.
+
+    The sum of each of its columns is added to ``total``.
+    """
     factor, nothing = grad.dtype.type(scale), grad.dtype.type(0)
     for node in range(len(grad)):
         source, kept, target = grad[node], out[node], x_grad[node]
         for one in range(grad.shape[1]):
-            target[one] = source[one] * factor if kept[one] != nothing else nothing
+            value = source[one] * factor if kept[one] != nothing else nothing
+            target[one] = value
+            if total is not None:
+                total[one] += value
 
 
 @compiled
@@ -144,11 +153,12 @@ def sum_forward(
         span, target = (begin, last, begin), out[begin:last]
         multiply(x[begin:last], factors, small, 0.0, products)
         if own is None:
-            _sum_rows(rows, products, span, bias, None, target)
+            _sum_rows(rows, products, span, bias, target)
+            _finish(target, None, finish, begin)
         else:
             multiply(x[begin:last], own, small, 0.0, target)
-            _sum_rows(rows, products, span, bias, target, target)
-        _finish(target, finish, begin)
+            _sum_rows(rows, products, span, None, target)
+            _finish(target, bias, finish, begin)
 
 
 @compiled
@@ -172,11 +182,12 @@ def sum_forward_of_words(
         begin, last = tiles[tile], tiles[tile + 1]
         span, target = (begin, last, 0), out[begin:last]
         if own is None:
-            _sum_rows(rows, products, span, bias, None, target)
+            _sum_rows(rows, products, span, bias, target)
+            _finish(target, None, finish, begin)
         else:
             _take_named(own_products, of_node[begin:last], target)
-            _sum_rows(rows, products, span, bias, target, target)
-        _finish(target, finish, begin)
+            _sum_rows(rows, products, span, None, target)
+            _finish(target, bias, finish, begin)
 
 
 @compiled
@@ -196,9 +207,8 @@ def sum_backward(
     for tile in range(len(tiles) - 1):
         begin, last = tiles[tile], tiles[tile + 1]
         received, summed = received_room[: last - begin], summed_room[: last - begin]
-        _receive(grad[begin:last], out[begin:last], finish, normal, received)
-        _add_columns(received, bias_grad)
-        _sum_rows(rows, received, (begin, last, begin), nothing, None, summed)
+        _receive(grad[begin:last], out[begin:last], finish, normal, received, bias_grad)
+        _sum_rows(rows, received, (begin, last, begin), nothing, summed)
         # Products with one input follow each other, while it is in the cache.
         multiply(summed, factors, small, 0.0, x_grad[begin:last])
         _multiply_own(received, own_factors, small, x_grad[begin:last])
@@ -224,9 +234,8 @@ def sum_backward_to_words(
     for tile in range(len(tiles) - 1):
         begin, last = tiles[tile], tiles[tile + 1]
         received, summed = received_room[: last - begin], summed_room[: last - begin]
-        _receive(grad[begin:last], out[begin:last], finish, normal, received)
-        _add_columns(received, bias_grad)
-        _sum_rows(rows, received, (begin, last, begin), nothing, None, summed)
+        _receive(grad[begin:last], out[begin:last], finish, normal, received, bias_grad)
+        _sum_rows(rows, received, (begin, last, begin), nothing, summed)
         _add_to_named(of_node[begin:last], summed, summed_of_kind)
         if own_grad is not None:
             _add_to_named(of_node[begin:last], received, received_of_kind)
@@ -324,8 +333,7 @@ def normal_forward(
         inner, target = room[: last - begin], out[begin:last]
         _rectify(x[begin:last], line, inner)
         multiply(inner, factors, small, 0.0, target)
-        _add_row(target, bias)
-        _finish(target, finish, begin)
+        _finish(target, bias, finish, begin)
 
 
 @compiled
@@ -346,8 +354,7 @@ def normal_backward(
     for tile in range(len(tiles) - 1):
         begin, last = tiles[tile], tiles[tile + 1]
         received, inner = room[: last - begin], inner_room[: last - begin]
-        _receive(grad[begin:last], out[begin:last], finish, None, received)
-        _add_columns(received, bias_grad)
+        _receive(grad[begin:last], out[begin:last], finish, None, received, bias_grad)
         _rectify(x[begin:last], line, inner)
         add_products(received, inner, small, weight_grad)
         multiply(received, weight, small, 0.0, x_grad[begin:last])
@@ -360,7 +367,7 @@ def normal_backward(
 
 
 @compiled
-def _pass_norm_back(grad: Array, x: Array, normal: Normal, received: Array) -> None:
+def _pass_norm_back(grad: Array, x: Array, normal: Normal, received: Array, total: Array) -> None:
     """The gradient before a norm, whose mean and deviation depend on all of ``x``."""
     scale, mean, shared, tilt = normal
     for node in range(len(x)):
@@ -368,6 +375,8 @@ def _pass_norm_back(grad: Array, x: Array, normal: Normal, received: Array) -> N
         for one in range(x.shape[1]):
             bent = shared[one] + (source[one] - mean[one]) * tilt[one]
             target[one] = scale[one] * (values[one] - bent)
+        for one in range(x.shape[1]):
+            total[one] += target[one]
 
 
 @compiled
@@ -379,40 +388,36 @@ def _longest(tiles: Array) -> int:
 
 
 @compiled
-def _sum_rows(
-    rows: Sums, x: Array, span: Span, start: Array, begun: Array | None, out: Array
-) -> None:
+def _sum_rows(rows: Sums, x: Array, span: Span, start: Array | None, out: Array) -> None:
     """Sum for each node of a span the rows of ``x``, which begins at a base, that it names.
 
-    A row that all sums start with is added, and what was begun, which lies in ``out`` already.
+    A row is added that all sums start with, or what is in ``out`` where there is none.
     """
-    # An argument of its own, since what is done without weights is decided by the argument's type.
-    _sum_weighted(rows[0], rows[1], rows[2], x, span, (start, out), begun)
+    # Arguments of their own, since what is done without one is decided by the argument's type.
+    _sum_weighted(rows[0], rows[1], rows[2], x, span, start, out)
 
 
 @compiled
-def _sum_weighted(  # noqa: C901 - a call for each node costs a third of the time
-    ends: Array, index: Array, weight: Array | None, x: Array, span: Span,
-    sums: tuple[Array, Array], begun: Array | None,
+def _sum_weighted(
+    ends: Array, index: Array, weight: Array | None, x: Array, span: Span, start: Array | None,
+    out: Array,
 ) -> None:  # fmt: skip
-    (begin, end, base), (start, out) = span, sums
+    begin, end, base = span
     width, whole = out.shape[1], x.dtype.type(1)
     for node in range(begin, end):
         target = out[node - begin]
         at, last = ends[node], ends[node + 1]
-        if begun is not None:
-            for one in range(width):
-                target[one] += start[one]
-        elif at + 1 < last:
-            source, other = x[index[at] - base], x[index[at + 1] - base]
-            share = whole if weight is None else weight[at]
-            other_share = whole if weight is None else weight[at + 1]
-            for one in range(width):
-                target[one] = start[one] + share * source[one] + other_share * other[one]
-            at += 2
-        else:
-            for one in range(width):
-                target[one] = start[one]
+        if start is not None:
+            if at + 1 < last:
+                source, other = x[index[at] - base], x[index[at + 1] - base]
+                share = whole if weight is None else weight[at]
+                other_share = whole if weight is None else weight[at + 1]
+                for one in range(width):
+                    target[one] = start[one] + share * source[one] + other_share * other[one]
+                at += 2
+            else:
+                for one in range(width):
+                    target[one] = start[one]
         # Two at once, so that the sum is read and written half as often.
         while at + 1 < last:
             source, other = x[index[at] - base], x[index[at + 1] - base]
@@ -448,29 +453,35 @@ def _rectify(x: Array, line: tuple[Array, Array], out: Array) -> None:
 
 
 @compiled
-def _finish(out: Array, finish: Finish, first: int) -> None:
+def _finish(out: Array, start: Array | None, finish: Finish, first: int) -> None:
+    """Add a row and activate, in place; rows count from the first."""
     active, _, zeros, _ = finish
-    if not active:
+    if active and zeros > 0:
+        activate_rows(out, start, finish, first)
         return
-    if zeros > 0:
-        activate_rows(out, finish, first)
-        return
-    nothing = out.dtype.type(0)
-    for node in range(len(out)):
-        values = out[node]
-        for one in range(out.shape[1]):
-            values[one] = nothing if values[one] <= nothing else values[one]  # noqa: FURB136
+    if start is not None:
+        _add_row(out, start)
+    if active:
+        nothing = out.dtype.type(0)
+        for node in range(len(out)):
+            values = out[node]
+            for one in range(out.shape[1]):
+                values[one] = nothing if values[one] <= nothing else values[one]  # noqa: FURB136
 
 
 @compiled
 def _receive(
-    grad: Array, out: Array, finish: Finish, normal: Normal | None, received: Array
+    grad: Array, out: Array, finish: Finish, normal: Normal | None, received: Array, total: Array
 ) -> None:
-    """The gradient before the activation, or before a norm that was given ``out``."""
+    """The gradient before the activation, or before a norm that was given ``out``.
+
+    Its columns are added to ``total``, which is the bias's.
+    """
     active, _, _, scale = finish
     if normal is not None:
-        _pass_norm_back(grad, out, normal, received)
+        _pass_norm_back(grad, out, normal, received, total)
     elif active:
-        pass_back_rows(grad, out, scale, received)
+        pass_back_rows(grad, out, scale, received, total)
     else:
         received[:] = grad
+        _add_columns(received, total)
