@@ -51,10 +51,10 @@ class ReLUDropout(nn.Module):
     def finish(self) -> loops.Finish:
         """How a layer that activates its own output does it this time: draws a seed in training."""
         if not self.training or not self.probability:
-            return True, 0, 0, 1.0
+            return 0, 0, 1.0
         zeros = min(round(self.probability * loops.LEVELS), loops.LEVELS - 1)
         seed = int(torch.empty((), dtype=torch.int64).random_(_LOWEST, None))
-        return True, seed, zeros, loops.LEVELS / (loops.LEVELS - zeros)
+        return seed, zeros, loops.LEVELS / (loops.LEVELS - zeros)
 
     def extra_repr(self) -> str:
         """The probability."""
@@ -66,7 +66,7 @@ class _ReLUDropout(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, finish: loops.Finish) -> torch.Tensor:
-        _, _, _, ctx.scale = finish
+        _, _, ctx.scale = finish
         out = x.detach().clone(memory_format=torch.contiguous_format)
         loops.activate_rows(out.numpy(), None, finish, 0)
         ctx.save_for_backward(out)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from harness.models.activation import ReLUDropout
-from harness.models.one_pass import activated, embedded
+from harness.models.one_pass import encode
 from harness.models.pooling import pool_in_fp32
 
 if TYPE_CHECKING:
@@ -56,12 +56,23 @@ class GraphClassifier(nn.Module):
     ) -> torch.Tensor:
         """Logits ``[B, C]`` of graphs with node ids ``x`` ``[N, 2]`` and edges ``[2, E]``."""
         embeddings = self.type_embedding, self.token_embedding
-        first, *others = self.convolutions
-        hidden = embedded(embeddings, first, self.activation, x, edge_index, rows)
-        for convolution in others:
-            hidden = activated(convolution, self.activation, hidden, edge_index, rows)
-        pooled = pool_in_fp32(hidden, batch, size, rows)
+        pooled = encode(embeddings, list(self.convolutions), self.activation, rows)
+        if pooled is None:
+            pooled = self._by_steps(x, edge_index, batch, size, rows)
         if graph_features is not None:
             pooled = torch.cat([pooled, graph_features], dim=1)
         logits: torch.Tensor = self.head(pooled)
         return logits
+
+    def _by_steps(
+        self, x: torch.Tensor, edge_index: torch.Tensor, batch: torch.Tensor, size: int | None,
+        rows: Neighbours | None,
+    ) -> torch.Tensor:  # fmt: skip
+        """What ``encode`` gives, part by part: the first layer on each kind of node."""
+        kinds = None if rows is None else rows.kinds
+        ids = x if kinds is None else kinds.x
+        hidden = self.type_embedding(ids[:, 0]) + self.token_embedding(ids[:, 1])
+        for convolution in self.convolutions:
+            hidden = self.activation(convolution(hidden, edge_index, rows, kinds))
+            kinds = None
+        return pool_in_fp32(hidden, batch, size, rows)

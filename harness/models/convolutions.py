@@ -13,16 +13,13 @@ import torch
 from torch import nn
 from torch_geometric.nn import GATConv, GCNConv, GINConv, MessagePassing, SAGEConv
 
-from harness.models import fused, perceptron
 from harness.models.attention import attend
-from harness.models.hooks import watched
+from harness.models.fused import SumLayer
 from harness.models.neighbours import aggregate, at_least_fp32, expand
+from harness.models.perceptron import PerceptronLayer
 
 if TYPE_CHECKING:
-    from harness.graphs.adjacency import Kinds, Neighbours
-    from harness.models.activation import ReLUDropout
-
-_LEAST = 2  # nodes, of which a variance can be taken
+    from harness.graphs.adjacency import Aggregation, Kinds, Neighbours
 
 
 class OnRows(MessagePassing):  # type: ignore[misc]
@@ -57,19 +54,14 @@ class OnRows(MessagePassing):  # type: ignore[misc]
         """Whether the layer's options are those that ``on_rows`` computes."""
         raise NotImplementedError
 
-    def in_one_pass(
-        self, activation: ReLUDropout, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None
-    ) -> torch.Tensor | None:
-        """The layer and its activation by tiles, or None if the layer has no such way.
-
-        Args:
-            activation: that follows.
-            x: ``[N, I]``, or ``[V, I]``, of each word, where there are kinds.
-            rows: of the batch.
-            kinds: of its nodes; None if ``x`` has a row for each node.
-        """
-        del activation, x, rows, kinds
+    def tiled(self, width: int) -> SumLayer | PerceptronLayer | None:
+        """What the layer does with its activation by tiles of states so wide, or None."""
+        del width
         return None
+
+    def aggregation(self, rows: Neighbours) -> Aggregation:
+        """What it sums at each node."""
+        raise NotImplementedError
 
     def on_rows(self, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None) -> torch.Tensor:
         """What ``forward`` gives, without messages."""
@@ -102,14 +94,16 @@ class FastGCN(OnRows, GCNConv):  # type: ignore[misc]
         out = aggregate(self.lin(x), rows.normalised, kinds)
         return out if self.bias is None else out.add_(self.bias)
 
-    def in_one_pass(
-        self, activation: ReLUDropout, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None
-    ) -> torch.Tensor | None:
+    def aggregation(self, rows: Neighbours) -> Aggregation:
+        """The sum over the roots of both degrees."""
+        return rows.normalised
+
+    def tiled(self, width: int) -> SumLayer | None:
         """Multiply, sum, activate."""
-        if self.bias is None:
+        weight, bias = self.lin.weight, self.bias
+        if bias is None or weight.shape != (width, width):
             return None
-        how = rows.normalised, (rows, kinds), activation.finish()
-        return fused.sum_products(x, (self.lin.weight, None), self.bias, how)
+        return SumLayer(weight, None, bias)
 
 
 class FastSAGE(OnRows, SAGEConv):  # type: ignore[misc]
@@ -131,15 +125,16 @@ class FastSAGE(OnRows, SAGEConv):  # type: ignore[misc]
         own = self.lin_r(x) if bias is None else self.lin_r(x) + bias
         return summed + expand(at_least_fp32(own), kinds)
 
-    def in_one_pass(
-        self, activation: ReLUDropout, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None
-    ) -> torch.Tensor | None:
+    def aggregation(self, rows: Neighbours) -> Aggregation:
+        """The mean."""
+        return rows.averaged
+
+    def tiled(self, width: int) -> SumLayer | None:
         """Multiply by both factors, average the one's products, add the other's."""
-        if self.lin_l.bias is None:
+        weight, own, bias = self.lin_l.weight, self.lin_r.weight, self.lin_l.bias
+        if bias is None or not weight.shape == own.shape == (width, width):
             return None
-        weights = self.lin_l.weight, self.lin_r.weight
-        how = rows.averaged, (rows, kinds), activation.finish()
-        return fused.sum_products(x, weights, self.lin_l.bias, how)
+        return SumLayer(weight, own, bias)
 
 
 class FastGIN(OnRows, GINConv):  # type: ignore[misc]
@@ -162,18 +157,21 @@ class FastGIN(OnRows, GINConv):  # type: ignore[misc]
             hidden = layer(hidden)
         return hidden
 
-    def in_one_pass(
-        self, activation: ReLUDropout, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None
-    ) -> torch.Tensor | None:
+    def aggregation(self, rows: Neighbours) -> Aggregation:
+        """The sum with the node itself."""
+        return rows.summed_with_self
+
+    def tiled(self, width: int) -> PerceptronLayer | None:
         """The two passes that a BatchNorm between two linear layers leaves."""
-        if not self._is_usual() or len(rows.kinds.of_node) < _LEAST:
+        if not self._is_usual():
             return None
         first, norm, _, second = self.nn
-        how = rows.summed_with_self, (rows, kinds), activation.finish()
-        return perceptron.sum_and_transform(x, (first, norm, second), how)
+        if not first.weight.shape == second.weight.shape == (width, width):
+            return None
+        return PerceptronLayer(first, norm, second)
 
     def _is_usual(self) -> bool:
-        """Linear, BatchNorm, ReLU, linear; eps of 0; none watched; no gradient in evaluation."""
+        """Linear, BatchNorm, ReLU, linear; eps of 0; no gradient in evaluation."""
         if isinstance(self.eps, nn.Parameter) or self.eps or type(self.nn) is not nn.Sequential:
             return False
         if tuple(map(type, self.nn)) != (nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.Linear):
@@ -182,7 +180,7 @@ class FastGIN(OnRows, GINConv):  # type: ignore[misc]
         evaluates = norm.track_running_stats and not torch.is_grad_enabled()
         ready = norm.momentum is not None if norm.training else evaluates
         biased = all(linear.bias is not None for linear in (first, second))
-        return bool(ready and norm.affine and biased) and not watched(self.nn, *self.nn)
+        return bool(ready and norm.affine and biased)
 
     def _sum(self, x: torch.Tensor, rows: Neighbours, kinds: Kinds | None) -> torch.Tensor:
         if not isinstance(self.eps, nn.Parameter) and not self.eps:

@@ -1,4 +1,4 @@
-"""Loops over tiles of rows, which the fused layers are made of.
+"""Loops over tiles of rows, which encoders in one pass are made of.
 
 A tile is a run of whole graphs whose states stay in a core's cache from one step to the next. All
 loops stand in one file, because the cache of compiled code sees changes of that file alone.
@@ -19,16 +19,18 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
     Span = tuple[int, int, int]
-    # Whether to activate at all, the seed, how many of LEVELS are dropped, scale of the others.
-    Finish = tuple[bool, int, int, float]
+    # The seed, how many of LEVELS are dropped, the scale of the others.
+    Finish = tuple[int, int, float]
+    # Of runs of whole graphs, and of graphs.
+    Bounds = tuple[Array, Array]
     # Scale, mean, mean gradient, and what a deviation from the mean adds to it: each [H].
     Normal = tuple[Array, Array, Array, Array]
-    # How to activate, how large a product may be that is not copied, the norm that follows.
-    End = tuple[Finish, int, Normal | None]
+    # Mean and largest of each graph, and the node that each largest is of.
+    Pooled = tuple[Array, Array]
     # Where each sum ends, what it names, and by how much each counts.
     Sums = tuple[Array, Array, Array | None]
-    # The factor of a node's own state, and its gradient.
-    Own = tuple[Array | None, Array | None]
+    # The kind of each node, and the two words of each kind.
+    Named = tuple[Array, Array]
 
 
 LEVELS = 1 << 16
@@ -102,7 +104,7 @@ def add_products(left: Array, right: Array, small: int, out: Array) -> None:
 @compiled
 def activate_rows(out: Array, start: Array | None, finish: Finish, first: int) -> None:
     """Add a row, ReLU and dropout, of rows ``first, first + 1, ...`` of some states, in place."""
-    _, seed, zeros, scale = finish
+    seed, zeros, scale = finish
     nodes, width = out.shape
     numbers = np.empty((width + 3) // 4, np.uint64)
     bits = numbers.view(np.uint16)
@@ -141,111 +143,341 @@ def pass_back_rows(
 
 
 @compiled
-def sum_forward(
-    tiles: Array, rows: Sums, states: tuple[Array, Array, Array], own: Array | None, end: End,
-    out: Array,
+def encode(
+    bounds: Bounds, batch: tuple[Named, Sums, Sums], states: tuple[Array, Array, Array],
+    own: Array | None, end: tuple[Array, Finish, int], found: tuple[Array, Array, Array],
 ) -> None:  # fmt: skip
-    """Multiply the states, sum products over rows, add each node's own and the bias, activate."""
-    (x, factors, bias), (finish, small, _) = states, end
-    products = np.empty((_longest(tiles), out.shape[1]), x.dtype)
+    """Layers that multiply, sum over rows, add each node's own product and the bias, and activate.
+
+    The first is of nodes whose states are sums of two words'; its rows name kinds. Each tile goes
+    through all layers to the pooling before the next one begins.
+
+    Args:
+        bounds: ``[T + 1]`` of runs of whole graphs, ``[B + 1]`` of graphs.
+        batch: kinds and words, the first layer's rows, which name kinds, and the others' rows.
+        states: ``[V, H]`` of words, ``[L, H, H]`` factors, ``[L, H]`` biases.
+        own: ``[L, H, H]`` factors of nodes' own states.
+        end: ``[L]`` seeds, how to activate, how large a product may be that is not copied.
+        found: ``[L, N, H]`` states, ``[B, 2 H]`` pooled, ``[B, H]`` places of the largest.
+    """
+    (tiles, graph_ptr), ((of_node, of_kind), kinds, nodes) = bounds, batch
+    x, factors, biases = states
+    (seeds, (_, zeros, scale), small), (outs, pooled, place) = end, found
+    of_words = np.empty((len(x), outs.shape[2]), x.dtype)
+    multiply(x, factors[0], small, 0.0, of_words)
+    products = _pair(of_words, of_kind)
+    if own is not None:
+        multiply(x, own[0], small, 0.0, of_words)
+        own_products = _pair(of_words, of_kind)
+    room = np.empty((_longest(tiles), outs.shape[2]), x.dtype)
+    graph = 0
     for tile in range(len(tiles) - 1):
         begin, last = tiles[tile], tiles[tile + 1]
-        span, target = (begin, last, begin), out[begin:last]
-        multiply(x[begin:last], factors, small, 0.0, products)
-        if own is None:
-            _sum_rows(rows, products, span, bias, target)
-            _finish(target, None, finish, begin)
-        else:
-            multiply(x[begin:last], own, small, 0.0, target)
-            _sum_rows(rows, products, span, None, target)
-            _finish(target, bias, finish, begin)
+        for layer in range(len(factors)):
+            target, finish = outs[layer][begin:last], (seeds[layer], zeros, scale)
+            if layer > 0:
+                multiply(outs[layer - 1][begin:last], factors[layer], small, 0.0, room)
+            if own is None:
+                if layer == 0:
+                    _sum_rows(kinds, products, (begin, last, 0), biases[layer], target)
+                else:
+                    _sum_rows(nodes, room, (begin, last, begin), biases[layer], target)
+                _finish(target, None, finish, begin)
+            else:
+                if layer == 0:
+                    _take_named(own_products, of_node[begin:last], target)
+                    _sum_rows(kinds, products, (begin, last, 0), None, target)
+                else:
+                    multiply(outs[layer - 1][begin:last], own[layer], small, 0.0, target)
+                    _sum_rows(nodes, room, (begin, last, begin), None, target)
+                _finish(target, biases[layer], finish, begin)
+        after = _graphs_until(graph_ptr, graph, last)
+        top, ends = outs[len(factors) - 1], graph_ptr[graph : after + 1]
+        pool(top, ends, pooled[graph:after], place[graph:after])
+        graph = after
 
 
 @compiled
-def sum_forward_of_words(
-    tiles: Array, named: tuple[Array, Array], rows: Sums, states: tuple[Array, Array, Array],
-    own: Array | None, end: End, out: Array,
+def encode_back(
+    bounds: Bounds, batch: tuple[Named, Sums], states: tuple[Array, Array, Array],
+    own: Array | None, grad: Pooled, end: tuple[float, int, int], found: tuple[Array, Array, Array],
 ) -> None:  # fmt: skip
-    """``sum_forward``, of states that are sums of two words'; rows name kinds.
+    """The gradients of ``encode``.
 
-    ``named`` are the kind of each node and the two words of each kind.
+    Args:
+        bounds: as there.
+        batch: kinds and words, and the transposed rows.
+        states: ``[V, H]`` of words, ``[L, H, H]`` weights, ``[L, N, H]`` that were found.
+        own: ``[2, L, H, H]``, weights of nodes' own states and the sums of their gradients.
+        grad: ``[B, 2 H]`` of what was pooled, ``[B, H]`` places of the largest.
+        end: scale of what was not dropped, what is not copied, the lowest layer with a gradient.
+        found: ``[V, H]`` gradient of words, ``[L, H, H]`` sums of weights', ``[L, H]`` of biases'.
     """
-    (x, factors, bias), (finish, small, _) = states, end
-    of_node, of_kind = named
+    (x, factors, outs), (scale, small, lowest) = states, end
+    x_grad, factors_grad, bias_grad = found
+    (tiles, graph_ptr), ((of_node, of_kind), rows) = bounds, batch
+    pooled_grad, place = grad
+    shape, nothing = (_longest(tiles), outs.shape[2]), np.zeros(outs.shape[2], x.dtype)
+    grads_room, received_room = np.empty(shape, x.dtype), np.empty(shape, x.dtype)
+    summed_room = np.empty(shape, x.dtype)
+    summed_of_kind = np.zeros((len(of_kind), outs.shape[2]), x.dtype)
+    received_of_kind = np.zeros_like(summed_of_kind)
+    graph = 0
+    for tile in range(len(tiles) - 1):
+        begin, last = tiles[tile], tiles[tile + 1]
+        grads, received = grads_room[: last - begin], received_room[: last - begin]
+        summed, after = summed_room[: last - begin], _graphs_until(graph_ptr, graph, last)
+        ends = graph_ptr[graph : after + 1]
+        spread_back(pooled_grad[graph:after], ends, place[graph:after], begin, grads)
+        graph = after
+        for layer in range(len(factors) - 1, lowest - 1, -1):
+            pass_back_rows(grads, outs[layer][begin:last], scale, received, bias_grad[layer])
+            _sum_rows(rows, received, (begin, last, begin), nothing, summed)
+            if layer == 0:
+                _add_to_named(of_node[begin:last], summed, summed_of_kind)
+                if own is not None:
+                    _add_to_named(of_node[begin:last], received, received_of_kind)
+                continue
+            below = outs[layer - 1][begin:last]
+            # Products with one input follow each other, while it is in the cache.
+            if layer > lowest:
+                multiply(summed, factors[layer], small, 0.0, grads)
+                if own is not None:
+                    multiply(received, own[0, layer], small, 1.0, grads)
+            add_products(summed, below, small, factors_grad[layer])
+            if own is not None:
+                add_products(received, below, small, own[1, layer])
+    if lowest == 0:
+        of_word = _add_pairs(summed_of_kind, of_kind, len(x))
+        multiply(of_word, factors[0], small, 0.0, x_grad)
+        add_products(of_word, x, small, factors_grad[0])
+        if own is not None:
+            of_word = _add_pairs(received_of_kind, of_kind, len(x))
+            multiply(of_word, own[0, 0], small, 1.0, x_grad)
+            add_products(of_word, x, small, own[1, 0])
+
+
+@compiled
+def sum_words(
+    tiles: Array, of_kind: Array, rows: Sums, states: tuple[Array, Array, Array], small: int,
+    found: tuple[Array, Array],
+) -> None:  # fmt: skip
+    """The sums of nodes whose states are sums of two words', before a norm; ``rows`` name kinds.
+
+    Args:
+        tiles: ``[T + 1]``, bounds of runs of whole graphs.
+        of_kind: ``[U, 2]``, the words of each kind.
+        rows: of kinds.
+        states: ``[V, H]`` of words, ``[H, H]`` factors, ``[H]`` bias.
+        small: how large a product may be that is not copied.
+        found: ``[N, H]``, and ``[2, H]``, its mean and squared deviations, of no rows so far.
+    """
+    (x, factors, bias), (out, figures) = states, found
     of_words = np.empty((len(x), out.shape[1]), x.dtype)
     multiply(x, factors, small, 0.0, of_words)
     products = _pair(of_words, of_kind)
-    if own is not None:
-        multiply(x, own, small, 0.0, of_words)
-        own_products = _pair(of_words, of_kind)
     for tile in range(len(tiles) - 1):
         begin, last = tiles[tile], tiles[tile + 1]
-        span, target = (begin, last, 0), out[begin:last]
-        if own is None:
-            _sum_rows(rows, products, span, bias, target)
-            _finish(target, None, finish, begin)
-        else:
-            _take_named(own_products, of_node[begin:last], target)
-            _sum_rows(rows, products, span, None, target)
-            _finish(target, bias, finish, begin)
+        _sum_rows(rows, products, (begin, last, 0), bias, out[begin:last])
+        _add_moments(out[begin:last], begin, figures)
 
 
 @compiled
-def sum_backward(
-    tiles: Array, rows: Sums, states: tuple[Array, Array, Array, Array], own: Own, end: End,
-    found: tuple[Array, Array, Array],
+def normal_then_sum(
+    tiles: Array, rows: Sums, before: tuple[Array, Array, Array], layer: tuple[Array, Array],
+    following: tuple[Array, Array], end: tuple[Finish, int], found: tuple[Array, Array, Array],
 ) -> None:  # fmt: skip
-    """The gradients of ``sum_forward``; ``rows`` are the transposed ones.
+    """From one norm to the next: scale, ReLU, multiply and activate; multiply and sum over rows.
 
-    With the figures of a norm that followed, ``grad`` is what ``normal_backward`` gives.
+    Args:
+        tiles: ``[T + 1]``, bounds of runs of whole graphs.
+        rows: of nodes.
+        before: ``[N, H]`` before the norm, its ``[H]`` scale and shift.
+        layer: ``[H, H]`` factors and ``[H]`` bias up to the activation.
+        following: likewise, of the sums.
+        end: how to activate, what is not copied.
+        found: ``[N, H]`` activated, ``[N, H]`` summed, ``[2, H]`` its figures as in ``sum_words``.
     """
-    (x, factors, out, grad), (own_factors, own_grad) = states, own
-    (finish, small, normal), (x_grad, factors_grad, bias_grad) = end, found
-    shape = (_longest(tiles), grad.shape[1])
-    received_room, summed_room = np.empty(shape, x.dtype), np.empty(shape, x.dtype)
-    nothing = np.zeros(grad.shape[1], x.dtype)
+    (x, scale, shift), (factors, bias) = before, following
+    (_, small), (out, sums, figures) = end, found
+    shape = (_longest(tiles), x.shape[1])
+    inner_room, products = np.empty(shape, x.dtype), np.empty(shape, x.dtype)
     for tile in range(len(tiles) - 1):
         begin, last = tiles[tile], tiles[tile + 1]
-        received, summed = received_room[: last - begin], summed_room[: last - begin]
-        _receive(grad[begin:last], out[begin:last], finish, normal, received, bias_grad)
-        _sum_rows(rows, received, (begin, last, begin), nothing, summed)
-        # Products with one input follow each other, while it is in the cache.
-        multiply(summed, factors, small, 0.0, x_grad[begin:last])
-        _multiply_own(received, own_factors, small, x_grad[begin:last])
-        add_products(summed, x[begin:last], small, factors_grad)
-        _add_own(received, x[begin:last], small, own_grad)
+        there = x[begin:last], scale, shift
+        _normal(there, layer, end, begin, inner_room, out[begin:last])
+        multiply(out[begin:last], factors, small, 0.0, products)
+        _sum_rows(rows, products, (begin, last, begin), bias, sums[begin:last])
+        _add_moments(sums[begin:last], begin, figures)
 
 
 @compiled
-def sum_backward_to_words(
-    tiles: Array, named: tuple[Array, Array], rows: Sums,
-    states: tuple[Array, Array, Array, Array], own: Own, end: End,
-    found: tuple[Array, Array, Array],
+def normal_then_pool(
+    bounds: Bounds, before: tuple[Array, Array, Array], layer: tuple[Array, Array],
+    end: tuple[Finish, int], found: tuple[Array, Array, Array],
 ) -> None:  # fmt: skip
-    """The gradients of ``sum_forward_of_words``; ``rows``, the transposed ones, name nodes."""
-    (x, factors, out, grad), (own_factors, own_grad) = states, own
-    (finish, small, normal), (x_grad, factors_grad, bias_grad) = end, found
-    of_node, of_kind = named
-    shape = (_longest(tiles), grad.shape[1])
+    """From the last norm to the pooling; arguments are as those of ``normal_then_sum``."""
+    (tiles, graph_ptr), (x, scale, shift), (out, pooled, place) = bounds, before, found
+    inner_room = np.empty((_longest(tiles), x.shape[1]), x.dtype)
+    graph = 0
+    for tile in range(len(tiles) - 1):
+        begin, last = tiles[tile], tiles[tile + 1]
+        there = x[begin:last], scale, shift
+        _normal(there, layer, end, begin, inner_room, out[begin:last])
+        after = _graphs_until(graph_ptr, graph, last)
+        pool(out, graph_ptr[graph : after + 1], pooled[graph:after], place[graph:after])
+        graph = after
+
+
+@compiled
+def pool_back_to_norm(
+    bounds: Bounds, grad: Pooled, states: tuple[Array, Array, Array],
+    norm: tuple[Array, Array, Array, Array], end: tuple[float, int],
+    found: tuple[Array, Array, Array, Array, Array],
+) -> None:  # fmt: skip
+    """The gradients of ``normal_then_pool``, that of ``x`` as if nothing depended on all of it.
+
+    Source: Ioffe and Szegedy, "Batch Normalization", ICML 2015, section 3.
+
+    Args:
+        bounds: ``[T + 1]`` of runs of whole graphs, ``[B + 1]`` of graphs.
+        grad: ``[B, 2 H]`` of what was pooled, ``[B, H]`` places of the largest.
+        states: ``[N, H]`` before the norm, ``[H, H]`` weight, ``[N, H]`` activated.
+        norm: ``[H]`` each: scale, shift, mean and inverse deviation.
+        end: scale of what was not dropped, what is not copied.
+        found: ``[N, H]`` gradient, and the sums of those of weight, bias, scale and shift.
+    """
+    (tiles, graph_ptr), (x, weight, out), (pooled_grad, place) = bounds, states, grad
+    grads_room = np.empty((_longest(tiles), out.shape[1]), x.dtype)
+    inner_room, received_room = np.empty_like(grads_room), np.empty_like(grads_room)
+    graph = 0
+    for tile in range(len(tiles) - 1):
+        begin, last = tiles[tile], tiles[tile + 1]
+        grads, after = grads_room[: last - begin], _graphs_until(graph_ptr, graph, last)
+        ends = graph_ptr[graph : after + 1]
+        spread_back(pooled_grad[graph:after], ends, place[graph:after], begin, grads)
+        graph = after
+        there = (x[begin:last], weight, out[begin:last])
+        _normal_back(grads, there, norm, end, (inner_room, received_room), (begin, last), found)
+
+
+@compiled
+def sum_back_to_norm(
+    tiles: Array, rows: Sums, above: tuple[Normal, Array, Array],
+    states: tuple[Array, Array, Array], norm: tuple[Array, Array, Array, Array],
+    end: tuple[float, int],
+    found: tuple[tuple[Array, Array], tuple[Array, Array, Array, Array, Array]],
+) -> None:  # fmt: skip
+    """The gradients of ``normal_then_sum``, from that behind the upper norm.
+
+    Args:
+        tiles: ``[T + 1]``, bounds of runs of whole graphs.
+        rows: the transposed ones, of nodes.
+        above: figures of the upper norm, ``[N, H]`` before it, the ``[H, H]`` weight of the sums.
+        states: as in ``pool_back_to_norm``, of the lower norm.
+        norm: likewise.
+        end: likewise.
+        found: the sums of the gradients of that weight and of its bias; what is found in
+            ``pool_back_to_norm``, whose gradient holds that behind the upper norm before.
+    """
+    (normal, hidden, factors), (x, weight, out), (_, small) = above, states, end
+    (factors_grad, bias_grad), below = found
+    grad = below[0]
+    shape, nothing = (_longest(tiles), x.shape[1]), np.zeros(x.shape[1], x.dtype)
+    grads_room, summed_room = np.empty(shape, x.dtype), np.empty(shape, x.dtype)
+    inner_room, received_room = np.empty(shape, x.dtype), np.empty(shape, x.dtype)
+    for tile in range(len(tiles) - 1):
+        begin, last = tiles[tile], tiles[tile + 1]
+        grads, received = grads_room[: last - begin], received_room[: last - begin]
+        summed = summed_room[: last - begin]
+        _pass_norm_back(grad[begin:last], hidden[begin:last], normal, received, bias_grad)
+        _sum_rows(rows, received, (begin, last, begin), nothing, summed)
+        multiply(summed, factors, small, 0.0, grads)
+        add_products(summed, out[begin:last], small, factors_grad)
+        there = (x[begin:last], weight, out[begin:last])
+        rooms = (inner_room, received_room)
+        _normal_back(grads, there, norm, end, rooms, (begin, last), below)
+
+
+@compiled
+def sum_back_to_words(
+    tiles: Array, batch: tuple[Named, Sums], above: tuple[Normal, Array, Array],
+    states: tuple[Array, Array], small: int, found: tuple[Array, Array, Array],
+) -> None:  # fmt: skip
+    """The gradients of ``sum_words``, from that behind the norm that followed.
+
+    Args:
+        tiles: ``[T + 1]``, bounds of runs of whole graphs.
+        batch: kinds and words, and the transposed rows.
+        above: figures of the norm, ``[N, H]`` before it, and ``[N, H]`` the gradient behind it.
+        states: ``[V, H]`` of words, ``[H, H]`` weight.
+        small: how large a product may be that is not copied.
+        found: ``[V, H]`` gradient, and the sums of those of weight and bias.
+    """
+    (normal, hidden, grad), (x, factors), (x_grad, factors_grad, bias_grad) = above, states, found
+    (of_node, of_kind), rows = batch
+    shape, nothing = (_longest(tiles), hidden.shape[1]), np.zeros(hidden.shape[1], x.dtype)
     received_room, summed_room = np.empty(shape, x.dtype), np.empty(shape, x.dtype)
-    nothing = np.zeros(grad.shape[1], x.dtype)
-    summed_of_kind = np.zeros((len(of_kind), grad.shape[1]), x.dtype)
-    received_of_kind = np.zeros_like(summed_of_kind)
+    summed_of_kind = np.zeros((len(of_kind), hidden.shape[1]), x.dtype)
     for tile in range(len(tiles) - 1):
         begin, last = tiles[tile], tiles[tile + 1]
         received, summed = received_room[: last - begin], summed_room[: last - begin]
-        _receive(grad[begin:last], out[begin:last], finish, normal, received, bias_grad)
+        _pass_norm_back(grad[begin:last], hidden[begin:last], normal, received, bias_grad)
         _sum_rows(rows, received, (begin, last, begin), nothing, summed)
         _add_to_named(of_node[begin:last], summed, summed_of_kind)
-        if own_grad is not None:
-            _add_to_named(of_node[begin:last], received, received_of_kind)
-    summed_of_word = _add_pairs(summed_of_kind, of_kind, len(x))
-    multiply(summed_of_word, factors, small, 0.0, x_grad)
-    add_products(summed_of_word, x, small, factors_grad)
-    if own_grad is not None:
-        received_of_word = _add_pairs(received_of_kind, of_kind, len(x))
-        _multiply_own(received_of_word, own_factors, small, x_grad)
-        _add_own(received_of_word, x, small, own_grad)
+    of_word = _add_pairs(summed_of_kind, of_kind, len(x))
+    multiply(of_word, factors, small, 0.0, x_grad)
+    add_products(of_word, x, small, factors_grad)
+
+
+@compiled
+def pool(hidden: Array, graph_ptr: Array, pooled: Array, place: Array) -> None:
+    """Add the mean of each graph's rows to zeros, put the largest of each column beside it.
+
+    ``place`` says which row each largest is of.
+    """
+    width = hidden.shape[1]
+    for graph in range(len(graph_ptr) - 1):
+        mean, largest, where = pooled[graph, :width], pooled[graph, width:], place[graph]
+        begin, end = graph_ptr[graph], graph_ptr[graph + 1]
+        for node in range(begin, end):
+            values = hidden[node]
+            for one in range(width):
+                mean[one] += values[one]
+            for one in range(width):
+                # Written so that NaN is the largest, and stays it.
+                if node == begin or not values[one] <= largest[one]:
+                    largest[one] = values[one]
+                    where[one] = node
+        for one in range(width):
+            mean[one] /= max(end - begin, 1)
+
+
+@compiled
+def spread_back(
+    grad: Array, graph_ptr: Array, place: Array, first: int, hidden_grad: Array
+) -> None:
+    """The gradient of ``pool``, of rows that count from a first one."""
+    width = hidden_grad.shape[1]
+    for graph in range(len(graph_ptr) - 1):
+        begin, end = graph_ptr[graph], graph_ptr[graph + 1]
+        mean, largest, where = grad[graph, :width], grad[graph, width:], place[graph]
+        share = grad.dtype.type(1) / max(end - begin, 1)
+        for node in range(begin, end):
+            target = hidden_grad[node - first]
+            for one in range(width):
+                target[one] = mean[one] * share
+        if begin < end:
+            for one in range(width):
+                hidden_grad[where[one] - first, one] += largest[one]
+
+
+@compiled
+def _graphs_until(graph_ptr: Array, graph: int, last: int) -> int:
+    """How many graphs end by a node, of which so many do."""
+    while graph + 1 < len(graph_ptr) and graph_ptr[graph + 1] <= last:
+        graph += 1
+    return graph
 
 
 @compiled
@@ -272,26 +504,6 @@ def _add_pairs(x: Array, pairs: Array, rows: int) -> Array:
 
 
 @compiled
-def _multiply_own(received: Array, own: Array | None, small: int, x_grad: Array) -> None:
-    if own is not None:
-        multiply(received, own, small, 1.0, x_grad)
-
-
-@compiled
-def _add_own(received: Array, x: Array, small: int, own_grad: Array | None) -> None:
-    if own_grad is not None:
-        add_products(received, x, small, own_grad)
-
-
-@compiled
-def _add_row(out: Array, row: Array) -> None:
-    for node in range(len(out)):
-        target = out[node]
-        for one in range(out.shape[1]):
-            target[one] += row[one]
-
-
-@compiled
 def _take_named(x: Array, names: Array, out: Array) -> None:
     for node in range(len(out)):
         out[node] = x[names[node]]
@@ -307,63 +519,63 @@ def _add_to_named(names: Array, x: Array, out: Array) -> None:
 
 
 @compiled
-def moments(x: Array) -> tuple[Array, Array]:
-    """Mean and mean squared deviation of each column, in float64."""
-    mean, squares = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+def _add_moments(x: Array, rows: int, figures: Array) -> None:
+    """Take more rows into the mean and the sum of squared deviations of so many rows before.
+
+    Source: Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing
+    Sample Variances", 1979.
+    """
+    width = x.shape[1]
+    mean, squares = np.zeros(width), np.zeros(width)
     _add_columns(x, mean)
     mean /= len(x)
     for node in range(len(x)):
         values = x[node]
-        for one in range(x.shape[1]):
+        for one in range(width):
             deviation = values[one] - mean[one]
             squares[one] += deviation * deviation
-    return mean, squares / len(x)
+    whole = rows + len(x)
+    for one in range(width):
+        step = mean[one] - figures[0, one]
+        figures[0, one] += step * (len(x) / whole)
+        figures[1, one] += squares[one] + step * step * (rows * len(x) / whole)
 
 
 @compiled
-def normal_forward(
-    tiles: Array, x: Array, line: tuple[Array, Array], layer: tuple[Array, Array], end: End,
-    out: Array,
+def _normal(
+    before: tuple[Array, Array, Array], layer: tuple[Array, Array], end: tuple[Finish, int],
+    first: int, room: Array, out: Array,
 ) -> None:  # fmt: skip
-    """Scale and shift, ReLU, multiply, add the bias, activate."""
-    (factors, bias), (finish, small, _) = layer, end
-    room = np.empty((_longest(tiles), x.shape[1]), x.dtype)
-    for tile in range(len(tiles) - 1):
-        begin, last = tiles[tile], tiles[tile + 1]
-        inner, target = room[: last - begin], out[begin:last]
-        _rectify(x[begin:last], line, inner)
-        multiply(inner, factors, small, 0.0, target)
-        _finish(target, bias, finish, begin)
+    """Scale and shift, ReLU, multiply, add the bias, activate, of a tile."""
+    (x, scale, shift), (factors, bias), (finish, small) = before, layer, end
+    inner = room[: len(x)]
+    _rectify(x, (scale, shift), inner)
+    multiply(inner, factors, small, 0.0, out)
+    _finish(out, bias, finish, first)
 
 
 @compiled
-def normal_backward(
-    tiles: Array, states: tuple[Array, Array, Array, Array], line: tuple[Array, Array],
-    normal: tuple[Array, Array], end: End, found: tuple[Array, Array, Array, Array, Array],
+def _normal_back(
+    grad: Array, states: tuple[Array, Array, Array], norm: tuple[Array, Array, Array, Array],
+    end: tuple[float, int], rooms: tuple[Array, Array], span: tuple[int, int],
+    found: tuple[Array, Array, Array, Array, Array],
 ) -> None:  # fmt: skip
-    """The gradients of ``normal_forward``, that of ``x`` as if nothing depended on all of it.
-
-    Source: Ioffe and Szegedy, "Batch Normalization", ICML 2015, section 3.
-    """
-    x, weight, out, grad = states
-    (mean, inverse), (finish, small, _) = normal, end
-    x_grad, weight_grad, bias_grad, normal_grad, shift_grad = found
-    longest, width = _longest(tiles), x.shape[1]
-    room, nothing = np.empty((longest, grad.shape[1]), x.dtype), x.dtype.type(0)
-    inner_room = np.empty((longest, width), x.dtype)
-    for tile in range(len(tiles) - 1):
-        begin, last = tiles[tile], tiles[tile + 1]
-        received, inner = room[: last - begin], inner_room[: last - begin]
-        _receive(grad[begin:last], out[begin:last], finish, None, received, bias_grad)
-        _rectify(x[begin:last], line, inner)
-        add_products(received, inner, small, weight_grad)
-        multiply(received, weight, small, 0.0, x_grad[begin:last])
-        for node in range(begin, last):
-            source, kept, target = x[node], inner[node - begin], x_grad[node]
-            for one in range(width):
-                target[one] = nothing if kept[one] <= nothing else target[one]
-                shift_grad[one] += target[one]
-                normal_grad[one] += target[one] * ((source[one] - mean[one]) * inverse[one])
+    """The gradients of ``_normal``."""
+    (x, weight, out), (slope, shift, mean, inverse) = states, norm
+    (scale, small), (begin, last) = end, span
+    whole_grad, weight_grad, bias_grad, normal_grad, shift_grad = found
+    inner, received, x_grad = rooms[0][: len(x)], rooms[1][: len(x)], whole_grad[begin:last]
+    nothing = x.dtype.type(0)
+    pass_back_rows(grad, out, scale, received, bias_grad)
+    _rectify(x, (slope, shift), inner)
+    add_products(received, inner, small, weight_grad)
+    multiply(received, weight, small, 0.0, x_grad)
+    for node in range(len(x)):
+        source, kept, target = x[node], inner[node], x_grad[node]
+        for one in range(x.shape[1]):
+            target[one] = nothing if kept[one] <= nothing else target[one]
+            shift_grad[one] += target[one]
+            normal_grad[one] += target[one] * ((source[one] - mean[one]) * inverse[one])
 
 
 @compiled
@@ -455,33 +667,12 @@ def _rectify(x: Array, line: tuple[Array, Array], out: Array) -> None:
 @compiled
 def _finish(out: Array, start: Array | None, finish: Finish, first: int) -> None:
     """Add a row and activate, in place; rows count from the first."""
-    active, _, zeros, _ = finish
-    if active and zeros > 0:
+    if finish[1] > 0:
         activate_rows(out, start, finish, first)
         return
-    if start is not None:
-        _add_row(out, start)
-    if active:
-        nothing = out.dtype.type(0)
-        for node in range(len(out)):
-            values = out[node]
-            for one in range(out.shape[1]):
-                values[one] = nothing if values[one] <= nothing else values[one]  # noqa: FURB136
-
-
-@compiled
-def _receive(
-    grad: Array, out: Array, finish: Finish, normal: Normal | None, received: Array, total: Array
-) -> None:
-    """The gradient before the activation, or before a norm that was given ``out``.
-
-    Its columns are added to ``total``, which is the bias's.
-    """
-    active, _, _, scale = finish
-    if normal is not None:
-        _pass_norm_back(grad, out, normal, received, total)
-    elif active:
-        pass_back_rows(grad, out, scale, received, total)
-    else:
-        received[:] = grad
-        _add_columns(received, total)
+    nothing = out.dtype.type(0)
+    for node in range(len(out)):
+        values = out[node]
+        for one in range(out.shape[1]):
+            value = values[one] if start is None else values[one] + start[one]
+            values[one] = nothing if value <= nothing else value  # noqa: FURB136 - keeps NaN

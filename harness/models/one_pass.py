@@ -1,75 +1,63 @@
-"""A layer with what stands around it, in one pass over tiles where nobody would see the parts."""
+"""An encoder in one pass over tiles, where nobody would see its parts."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
+from harness.models import fused, perceptron
 from harness.models.convolutions import OnRows
+from harness.models.fused import SumLayer
 from harness.models.hooks import watched
+from harness.models.perceptron import PerceptronLayer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harness.graphs.adjacency import Neighbours, Words
     from harness.models.activation import ReLUDropout
 
     Embeddings = tuple[nn.Embedding, nn.Embedding]
 
 _WHOLE = (torch.float32, torch.float64)
+_LEAST = 2  # nodes, of which a variance can be taken
 
 
-def activated(
-    layer: nn.Module, activation: ReLUDropout, x: torch.Tensor, edge_index: torch.Tensor,
+def encode(
+    embeddings: Embeddings, layers: Sequence[nn.Module], activation: ReLUDropout,
     rows: Neighbours | None,
-) -> torch.Tensor:  # fmt: skip
-    """``activation(layer(x, edge_index, rows))``: ``[N, I]`` -> ``[N, H]``."""
-    if rows is not None and _can_fuse(layer, activation, rows, x.dtype):
-        found = layer.in_one_pass(activation, x, rows, None)
-        if found is not None:
-            return found
-    out: torch.Tensor = activation(layer(x, edge_index, rows))
-    return out
+) -> torch.Tensor | None:  # fmt: skip
+    """Embed, take activated layers and pool a batch: ``[B, 2 H]``, or None where there is no way.
 
-
-def embedded(
-    embeddings: Embeddings, layer: nn.Module, activation: ReLUDropout, x: torch.Tensor,
-    edge_index: torch.Tensor, rows: Neighbours | None,
-) -> torch.Tensor:  # fmt: skip
-    """The first layer, activated, of the embedding of nodes: ``[N, 2]`` -> ``[N, H]``.
-
-    A node's state is the sum of its type's and its token's. In one pass a layer multiplies each
-    word of the batch, of which there are fewer than of their pairs; or else each kind of node.
+    The way is for layers of one kind, as wide as the embeddings, in full precision, that nobody
+    watches. A node's state is the sum of its type's and its token's, and the first layer multiplies
+    each word of the batch, of which there are fewer than of their pairs.
 
     Args:
-        embeddings: ``[types, I]`` and ``[tokens, I]``.
-        layer: of ``harness.models.convolutions``.
-        activation: that follows it.
-        x: type and token of each node.
-        edge_index: ``[2, E]``.
-        rows: of the batch, or None.
+        embeddings: ``[types, H]`` and ``[tokens, H]``.
+        layers: of ``harness.models.convolutions``.
+        activation: that follows each.
+        rows: of the batch.
     """
-    dtype = embeddings[0].weight.dtype
-    if rows is not None and _look_up(embeddings) and _can_fuse(layer, activation, rows, dtype):
-        states = _of_words(embeddings, rows.kinds.words)
-        found = layer.in_one_pass(activation, states, rows, rows.kinds)
-        if found is not None:
-            return found
-    kinds = None if rows is None else rows.kinds
-    of_type, of_token = embeddings
-    ids = x if kinds is None else kinds.x
-    states = of_type(ids[:, 0]) + of_token(ids[:, 1])
-    out: torch.Tensor = activation(layer(states, edge_index, rows, kinds))
-    return out
-
-
-def _can_fuse(
-    layer: nn.Module, activation: ReLUDropout, rows: Neighbours, dtype: torch.dtype
-) -> TypeGuard[OnRows]:
-    """Whether a layer in full precision that nobody watches may have a way of its own."""
-    if not isinstance(layer, OnRows) or not layer.serves(rows) or watched(layer, activation):
-        return False
-    return dtype in _WHOLE and not torch.is_autocast_enabled("cpu")
+    if rows is None or not _look_up(embeddings) or watched(activation):
+        return None
+    width = embeddings[0].weight.shape[1]
+    whole = embeddings[0].weight.dtype in _WHOLE and not torch.is_autocast_enabled("cpu")
+    fast = [layer for layer in layers if isinstance(layer, OnRows) and layer.serves(rows)]
+    of_one_kind = len(fast) == len(layers) and len(set(map(type, fast))) == 1
+    if not whole or not of_one_kind or watched(*(part for one in fast for part in one.modules())):
+        return None
+    tiled = [layer.tiled(width) for layer in fast]
+    sums = [layer for layer in tiled if isinstance(layer, SumLayer)]
+    networks = [layer for layer in tiled if isinstance(layer, PerceptronLayer)]
+    few = len(rows.kinds.of_node) < _LEAST
+    if len(layers) not in {len(sums), 0 if few else len(networks)}:
+        return None
+    way = fused.Way(rows, fast[0].aggregation(rows), tuple(activation.finish() for _ in layers))
+    x = _of_words(embeddings, rows.kinds.words)
+    return fused.encode(x, sums, way) if sums else perceptron.encode(x, networks, way)
 
 
 def _look_up(embeddings: Embeddings) -> bool:
@@ -84,7 +72,7 @@ def _look_up(embeddings: Embeddings) -> bool:
 
 
 def _of_words(embeddings: Embeddings, words: Words) -> torch.Tensor:
-    """``[V, I]``, of the types and then the tokens."""
+    """``[V, H]``, of the types and then the tokens."""
     of_type, of_token = embeddings
     types = of_type.weight.index_select(0, words.types)
     return torch.cat([types, of_token.weight.index_select(0, words.tokens)])

@@ -8,17 +8,13 @@ import torch
 from torch.autograd.function import once_differentiable
 from torch_geometric.nn import global_max_pool, global_mean_pool
 
-from harness.compiled import compiled
+from harness.models import loops
 from harness.models.neighbours import at_least_fp32
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from harness.graphs.adjacency import Neighbours
-
-    Array = NDArray[Any]
 
 
 def pool_in_fp32(
@@ -50,7 +46,7 @@ class _Pool(torch.autograd.Function):
         hidden = hidden.detach().contiguous()
         pooled = hidden.new_zeros(len(graph_ptr) - 1, 2 * hidden.shape[1])
         place = torch.zeros(len(pooled), hidden.shape[1], dtype=torch.int32)
-        _pool(hidden.numpy(), graph_ptr.numpy(), pooled.numpy(), place.numpy())
+        loops.pool(hidden.numpy(), graph_ptr.numpy(), pooled.numpy(), place.numpy())
         ctx.nodes = len(hidden)
         ctx.save_for_backward(graph_ptr, place)
         return pooled
@@ -60,42 +56,6 @@ class _Pool(torch.autograd.Function):
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
         graph_ptr, place = ctx.saved_tensors
         hidden_grad = grad.new_empty(ctx.nodes, place.shape[1])
-        _spread_back(
-            grad.contiguous().numpy(), graph_ptr.numpy(), place.numpy(), hidden_grad.numpy()
-        )
+        there = graph_ptr.numpy(), place.numpy(), 0
+        loops.spread_back(grad.contiguous().numpy(), *there, hidden_grad.numpy())
         return hidden_grad, None
-
-
-@compiled
-def _pool(hidden: Array, graph_ptr: Array, pooled: Array, place: Array) -> None:
-    width = hidden.shape[1]
-    for graph in range(len(graph_ptr) - 1):
-        mean, largest, where = pooled[graph, :width], pooled[graph, width:], place[graph]
-        begin, end = graph_ptr[graph], graph_ptr[graph + 1]
-        for node in range(begin, end):
-            values = hidden[node]
-            for one in range(width):
-                mean[one] += values[one]
-            for one in range(width):
-                # Written so that NaN is the largest, and stays it.
-                if node == begin or not values[one] <= largest[one]:
-                    largest[one] = values[one]
-                    where[one] = node
-        for one in range(width):
-            mean[one] /= max(end - begin, 1)
-
-
-@compiled
-def _spread_back(grad: Array, graph_ptr: Array, place: Array, hidden_grad: Array) -> None:
-    width = hidden_grad.shape[1]
-    for graph in range(len(graph_ptr) - 1):
-        begin, end = graph_ptr[graph], graph_ptr[graph + 1]
-        mean, largest, where = grad[graph, :width], grad[graph, width:], place[graph]
-        share = grad.dtype.type(1) / max(end - begin, 1)
-        for node in range(begin, end):
-            target = hidden_grad[node]
-            for one in range(width):
-                target[one] = mean[one] * share
-        if begin < end:
-            for one in range(width):
-                hidden_grad[where[one], one] += largest[one]
