@@ -56,6 +56,7 @@ def _compiled():
         found = collate(_graphs([2], [[(0, 1)]], symmetric=symmetric), np.array([0])).neighbours
         assert found.averaged.weight is not None
         assert found.normalised.weight is not None
+        assert len(found.kinds.words.of_kind) == len(found.kinds.x)
 
 
 @given(graph_sets(), st.data())

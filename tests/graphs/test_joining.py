@@ -5,11 +5,23 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from harness.graphs import joining
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled():
+    """No example is the one that compiles."""
+    none, ends = np.zeros((1, 2), np.int64), np.zeros(2, np.int32)
+    joining.find_words(none)
+    joining.sort_by(ends, ends, 1)
+    joining.spread(ends)
+    joining.with_self(ends, ends[:0])
+    joining.tile(ends, 1)
 
 
 @given(st.lists(st.integers(0, 6), max_size=40))
