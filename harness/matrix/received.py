@@ -18,7 +18,7 @@ import numpy as np
 from harness.errors import StoreError, sentence_of
 from harness.graphs.splits import split_by_seed
 from harness.matrix.planned import PLAN_FILE, Plan
-from harness.matrix.records import checked
+from harness.matrix.records import Failure, checked
 from harness.matrix.sound import plan_problem
 from harness.matrix.store import (
     GATE,
@@ -204,8 +204,8 @@ def read_failure(store: Inside, key: str) -> dict[str, Any] | None:
     Raises:
         StoreError: if it is damaged.
     """
-    found: dict[str, Any] | None = _record(store, ("failures", f"{key}.json"))
-    return found
+    found = _record(store, ("failures", f"{key}.json"))
+    return None if found is None else Failure.model_validate(found).model_dump(mode="json")
 
 
 def _record(store: Inside, place: tuple[str, str]) -> Any:

@@ -206,6 +206,19 @@ def test_a_failure_stays_where_no_store_has_the_result(copies, join, tmp_path):
     assert Store(tmp_path / "out").failure(key).detail == "it broke"
 
 
+def test_a_failure_that_does_not_count_its_attempts_is_one(copies, join, tmp_path):
+    other = shutil.copytree(copies[0], tmp_path / "copy-other")
+    key = _first_trial(copies[0]).name
+    for folder in (copies[0], other):
+        Store(folder).drop(key)
+    for _ in range(2):
+        Store(other).fail(key, Failure(kind="killed", detail="twice"))
+    (copies[0] / "failures").mkdir(exist_ok=True)
+    (copies[0] / "failures" / f"{key}.json").write_text('{"kind": "killed", "detail": "once"}')
+    join(copies[0], other)
+    assert Store(tmp_path / "out").failure(key) == Store(other).failure(key)
+
+
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_trial_that_one_machine_gave_up_is_not_measured_in_the_merged_store(
     copies, join, tmp_path, turned
