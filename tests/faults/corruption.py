@@ -112,9 +112,8 @@ def flip_record(bench: Bench, draw: Random) -> Seen:
 
 def _of_checkpoint(name: str) -> Callable[[Bench, Random], Seen]:
     def inject(bench: Bench, draw: Random) -> Seen:
-        out = interrupted(bench)
-        (path,) = (out / "work").glob(f"*/{name}")
-        return _flipped(bench, draw, USUAL, out, path)
+        out, work = interrupted(bench)
+        return _flipped(bench, draw, USUAL, out, work / name)
 
     inject.__doc__ = f"Flip a bit of {name} of a trial that was interrupted."
     return inject
@@ -124,8 +123,8 @@ flip_last = _of_checkpoint("last.pt")
 flip_best = _of_checkpoint("best.pt")
 
 
-def interrupted(bench: Bench) -> Path:
-    """A store that lacks one trial, which was interrupted after an epoch."""
+def interrupted(bench: Bench) -> tuple[Path, Path]:
+    """A store without one trial, which was interrupted after an epoch, and what is left of it."""
     out = bench.copy(USUAL)
     (out / "verdict.json").unlink()
     first = min((out / "trials").iterdir())
@@ -136,7 +135,7 @@ def interrupted(bench: Bench) -> Path:
     driver.send(9)
     driver.wait()
     wait_until(lambda: not list(work.glob(".*")) or first.exists(), "it writes on", seconds=2)
-    return out
+    return out, work
 
 
 def flip_data(bench: Bench, draw: Random) -> Seen:
