@@ -34,16 +34,13 @@ class Results:
         self._store, self.folders = store, folders
         self._graphs: dict[str, PackedGraphs] = {}
         self._read: dict[str, tuple[TrialResult, Predictions | None]] = {}
-        self._finished: set[str] = set()
         self._parts: dict[tuple[str, int], Predictions] = {}
         self._pairs: dict[tuple[str, str], Pair] = {}
         self._evidence: dict[tuple[Pair, ...], Evidence] = {}
 
     def has(self, key: str) -> bool:
-        """Whether a trial is finished, which it stays."""
-        if key not in self._finished and self._store.finished(key):
-            self._finished.add(key)
-        return key in self._finished
+        """Whether a trial is finished."""
+        return key in self._read or self._store.finished(key)
 
     def result(self, key: str) -> TrialResult:
         """What a finished trial found."""
