@@ -163,38 +163,30 @@ def encode(
     (tiles, graph_ptr), ((of_node, of_kind), kinds, nodes) = bounds, batch
     x, factors, biases = states
     (seeds, (_, zeros, scale), small), (outs, pooled, place) = end, found
-    of_words = np.empty((len(x), outs.shape[2]), x.dtype)
-    multiply(x, factors[0], small, 0.0, of_words)
-    products = _pair(of_words, of_kind)
+    products = _of_kinds(x, factors[0], small, of_kind)
     if own is not None:
-        multiply(x, own[0], small, 0.0, of_words)
-        own_products = _pair(of_words, of_kind)
+        own_products = _of_kinds(x, own[0], small, of_kind)
     room = np.empty((_longest(tiles), outs.shape[2]), x.dtype)
     graph = 0
     for tile in range(len(tiles) - 1):
         begin, last = tiles[tile], tiles[tile + 1]
         for layer in range(len(factors)):
             target, finish = outs[layer][begin:last], (seeds[layer], zeros, scale)
+            rows, summed, span = kinds, products, (begin, last, 0)
             if layer > 0:
                 multiply(outs[layer - 1][begin:last], factors[layer], small, 0.0, room)
+                rows, summed, span = nodes, room, (begin, last, begin)
             if own is None:
-                if layer == 0:
-                    _sum_rows(kinds, products, (begin, last, 0), biases[layer], target)
-                else:
-                    _sum_rows(nodes, room, (begin, last, begin), biases[layer], target)
+                _sum_rows(rows, summed, span, biases[layer], target)
                 _finish(target, None, finish, begin)
+                continue
+            if layer > 0:
+                multiply(outs[layer - 1][begin:last], own[layer], small, 0.0, target)
             else:
-                if layer == 0:
-                    _take_named(own_products, of_node[begin:last], target)
-                    _sum_rows(kinds, products, (begin, last, 0), None, target)
-                else:
-                    multiply(outs[layer - 1][begin:last], own[layer], small, 0.0, target)
-                    _sum_rows(nodes, room, (begin, last, begin), None, target)
-                _finish(target, biases[layer], finish, begin)
-        after = _graphs_until(graph_ptr, graph, last)
-        top, ends = outs[len(factors) - 1], graph_ptr[graph : after + 1]
-        pool(top, ends, pooled[graph:after], place[graph:after])
-        graph = after
+                _take_named(own_products, of_node[begin:last], target)
+            _sum_rows(rows, summed, span, None, target)
+            _finish(target, biases[layer], finish, begin)
+        graph = _pool_until(graph_ptr, graph, last, outs[len(factors) - 1], (pooled, place))
 
 
 @compiled
@@ -216,7 +208,6 @@ def encode_back(
     (x, factors, outs), (scale, small, lowest) = states, end
     x_grad, factors_grad, bias_grad = found
     (tiles, graph_ptr), ((of_node, of_kind), rows) = bounds, batch
-    pooled_grad, place = grad
     shape, nothing = (_longest(tiles), outs.shape[2]), np.zeros(outs.shape[2], x.dtype)
     grads_room, received_room = np.empty(shape, x.dtype), np.empty(shape, x.dtype)
     summed_room = np.empty(shape, x.dtype)
@@ -226,10 +217,8 @@ def encode_back(
     for tile in range(len(tiles) - 1):
         begin, last = tiles[tile], tiles[tile + 1]
         grads, received = grads_room[: last - begin], received_room[: last - begin]
-        summed, after = summed_room[: last - begin], _graphs_until(graph_ptr, graph, last)
-        ends = graph_ptr[graph : after + 1]
-        spread_back(pooled_grad[graph:after], ends, place[graph:after], begin, grads)
-        graph = after
+        summed = summed_room[: last - begin]
+        graph = _spread_until(graph_ptr, graph, last, grad, begin, grads)
         for layer in range(len(factors) - 1, lowest - 1, -1):
             pass_back_rows(grads, outs[layer][begin:last], scale, received, bias_grad[layer])
             _sum_rows(rows, received, (begin, last, begin), nothing, summed)
@@ -273,9 +262,7 @@ def sum_words(
         found: ``[N, H]``, and ``[2, H]``, its mean and squared deviations, of no rows so far.
     """
     (x, factors, bias), (out, figures) = states, found
-    of_words = np.empty((len(x), out.shape[1]), x.dtype)
-    multiply(x, factors, small, 0.0, of_words)
-    products = _pair(of_words, of_kind)
+    products = _of_kinds(x, factors, small, of_kind)
     for tile in range(len(tiles) - 1):
         begin, last = tiles[tile], tiles[tile + 1]
         _sum_rows(rows, products, (begin, last, 0), bias, out[begin:last])
@@ -324,9 +311,7 @@ def normal_then_pool(
         begin, last = tiles[tile], tiles[tile + 1]
         there = x[begin:last], scale, shift
         _normal(there, layer, end, begin, inner_room, out[begin:last])
-        after = _graphs_until(graph_ptr, graph, last)
-        pool(out, graph_ptr[graph : after + 1], pooled[graph:after], place[graph:after])
-        graph = after
+        graph = _pool_until(graph_ptr, graph, last, out, (pooled, place))
 
 
 @compiled
@@ -347,16 +332,14 @@ def pool_back_to_norm(
         end: scale of what was not dropped, what is not copied.
         found: ``[N, H]`` gradient, and the sums of those of weight, bias, scale and shift.
     """
-    (tiles, graph_ptr), (x, weight, out), (pooled_grad, place) = bounds, states, grad
+    (tiles, graph_ptr), (x, weight, out) = bounds, states
     grads_room = np.empty((_longest(tiles), out.shape[1]), x.dtype)
     inner_room, received_room = np.empty_like(grads_room), np.empty_like(grads_room)
     graph = 0
     for tile in range(len(tiles) - 1):
         begin, last = tiles[tile], tiles[tile + 1]
-        grads, after = grads_room[: last - begin], _graphs_until(graph_ptr, graph, last)
-        ends = graph_ptr[graph : after + 1]
-        spread_back(pooled_grad[graph:after], ends, place[graph:after], begin, grads)
-        graph = after
+        grads = grads_room[: last - begin]
+        graph = _spread_until(graph_ptr, graph, last, grad, begin, grads)
         there = (x[begin:last], weight, out[begin:last])
         _normal_back(grads, there, norm, end, (inner_room, received_room), (begin, last), found)
 
@@ -473,11 +456,40 @@ def spread_back(
 
 
 @compiled
+def _pool_until(graph_ptr: Array, graph: int, last: int, hidden: Array, found: Pooled) -> int:
+    """``pool`` the graphs from one on that end by node ``last``; gives the one after them."""
+    pooled, place = found
+    after = _graphs_until(graph_ptr, graph, last)
+    pool(hidden, graph_ptr[graph : after + 1], pooled[graph:after], place[graph:after])
+    return after
+
+
+@compiled
+def _spread_until(
+    graph_ptr: Array, graph: int, last: int, grad: Pooled, first: int, hidden_grad: Array
+) -> int:
+    """``spread_back`` to the same graphs."""
+    pooled_grad, place = grad
+    after = _graphs_until(graph_ptr, graph, last)
+    ends = graph_ptr[graph : after + 1]
+    spread_back(pooled_grad[graph:after], ends, place[graph:after], first, hidden_grad)
+    return after
+
+
+@compiled
 def _graphs_until(graph_ptr: Array, graph: int, last: int) -> int:
-    """How many graphs end by a node, of which so many do."""
+    """The first graph from one on that does not end by node ``last``."""
     while graph + 1 < len(graph_ptr) and graph_ptr[graph + 1] <= last:
         graph += 1
     return graph
+
+
+@compiled
+def _of_kinds(x: Array, factors: Array, small: int, of_kind: Array) -> Array:
+    """What each kind of node is multiplied to, which is the sum of its two words' products."""
+    of_words = np.empty((len(x), factors.shape[1]), x.dtype)
+    multiply(x, factors, small, 0.0, of_words)
+    return _pair(of_words, of_kind)
 
 
 @compiled
