@@ -2,6 +2,10 @@
 
 The batch size is part of every trial's key, and the free memory is another at every moment. So
 the choice is kept beside the results, and the same question asked again gets the same number.
+
+Known limitations: the need is estimated from sizes of graphs and layers, mostly above what is then
+measured; features that hold more than the model, such as an average of its weights, are not
+weighed. One number for all models and data sets of a run: the smallest of theirs.
 """
 
 from __future__ import annotations

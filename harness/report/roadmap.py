@@ -23,22 +23,29 @@ if TYPE_CHECKING:
     from harness.gates.cell import Cell
     from harness.report.summary import FeatureSummary, Summary
 
+_ALWAYS: Final = "in every run"
 LOOP: Final = (
-    ("gradient clipping", "harness.training.live"),
-    ("collapse detection", "harness.training.collapse"),
-    ("prediction distribution and threshold sweep", "harness.training.evaluate"),
-    ("metrics history", "harness.training.history"),
-    ("checkpoints", "harness.training.checkpoint"),
-    ("diagnostic reports", "harness.training.diagnostics"),
+    ("gradient clipping", "harness.training.clipping", _ALWAYS),
+    ("collapse detection", "harness.training.collapse", _ALWAYS),
+    ("prediction distribution and threshold sweep", "harness.training.evaluate", _ALWAYS),
+    ("metrics history", "harness.training.history", _ALWAYS),
+    ("checkpoints", "harness.training.checkpoint", _ALWAYS),
+    ("diagnostic reports", "harness.training.diagnostics", "in every run that collapses"),
+    ("auto batch size", "harness.matrix.auto_size", "where it is asked for, in both arms"),
 )
-"""What every run has, so that no arm lacks it and no ablation can tell what it is worth."""
+"""What both arms have, so that no ablation can tell what it is worth.
+
+Each with the module that it lies in, and when it is at work.
+"""
+ADJUSTMENT: Final = ("adjustment where three weightings meet", "class_weights")
+"""What a feature does beside others: its name and the feature's."""
 
 _HEAD = """# The roadmap
 
 Every item: where it is, what it was measured to be worth, and its limits. This page is made from
 stored results by `ablate roadmap DIR...` and holds nothing that was typed in. A verdict holds for
 the data, models, settings and machine that stand beside it."""
-_LIMITS = re.compile(r"^Known limitations: ?(.*?)(?:\n\s*\n|\Z)", re.DOTALL | re.MULTILINE)
+_LIMITS = re.compile(r"^ *Known limitations: ?(.*?)(?:\n\s*\n|\Z)", re.DOTALL | re.MULTILINE)
 
 
 def to_roadmap(summaries: Sequence[Summary]) -> str:
@@ -51,11 +58,14 @@ def to_roadmap(summaries: Sequence[Summary]) -> str:
     paired = [one for one in summaries if one.plan.shape is Shape.PAIRS]
     data = list(dict.fromkeys(one.name for each in single for one in each.plan.data.values()))
     rows = [_row(name, kind, single, data) for name, kind in FEATURES]
-    rows += [[item, _place(module), *["in every run"] * len(data)] for item, module in LOOP]
+    rows += [[item, _place(module), *[escape(when)] * len(data)] for item, module, when in LOOP]
+    item, feature = ADJUSTMENT
+    rows.append([item, _file(FEATURES.get(feature)), *[escape(f"within {feature}")] * len(data)])
     parts = [
         _HEAD,
         table(rows, ("item", "where", *(f"on {name}" for name in data))),
         *(part for name, kind in FEATURES for part in _section(name, kind, single)),
+        *(part for item, module, _ in LOOP for part in _part_of_the_loop(item, module)),
         *_pairs(paired),
         "## Where this comes from",
         "\n".join(f"- {line}" for one in summaries for line in _provenance(one)),
@@ -69,13 +79,33 @@ def _row(
     words = []
     for one in data:
         judged = [
-            f"{feature.planned.name}: {said(feature.word)}"
+            "; ".join((f"{feature.planned.name}: {said(feature.word)}", *_gains(feature, one)))
             for summary in summaries
             for feature in _of(summary, name)
             if any(cell.key.data == one for cell in feature.verdict.cells)
         ]
-        words.append("; ".join(judged) or "not measured")
+        words.append(". ".join(judged) or "not measured")
     return [name, _file(kind), *words]
+
+
+def _gains(feature: FeatureSummary, data: str) -> Iterator[str]:
+    """Each cell's gain in points, and its time where that was needed."""
+    cells = [cell for cell in feature.verdict.cells if cell.key.data == data and _measured(cell)]
+    for cell in cells:
+        row = dict(zip(CELL_HEADERS[1:], cell_row(cell), strict=True))
+        where = f"{row['model']} " if len(cells) > 1 else ""
+        time = "" if row["time"] == MISSING else f", {row['time']} times the time"
+        yield f"{where}{row['gain']} in {row['pairs']} pairs{time}"
+
+
+def _part_of_the_loop(item: str, module: str) -> Iterator[str]:
+    text = importlib.import_module(module).__doc__ or ""
+    limits = _LIMITS.search(text)
+    if limits is None:
+        return
+    yield f"## {item}"
+    yield marked(" ".join(re.split(r"\n\s*\n", text, maxsplit=1)[0].split()))
+    yield _limitations(limits[1])
 
 
 def _section(name: str, kind: type[Feature], summaries: Sequence[Summary]) -> Iterator[str]:
@@ -99,7 +129,11 @@ def _section(name: str, kind: type[Feature], summaries: Sequence[Summary]) -> It
         yield "\n".join(reasons)
     limits = _LIMITS.search(card)
     if limits is not None:
-        yield f"Known limitations: {marked(' '.join(limits[1].split()))}"
+        yield _limitations(limits[1])
+
+
+def _limitations(text: str) -> str:
+    return f"Known limitations: {marked(' '.join(text.split()))}"
 
 
 def _measured(cell: Cell) -> bool:

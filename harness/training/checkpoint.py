@@ -3,6 +3,10 @@
 ``last.pt`` holds everything that a run needs to go on bit-identically on the CPU; ``best.pt``
 the weights of the chosen epoch. Both carry what the run was: configuration, data hash, git
 commit, versions, metrics.
+
+Known limitations: a run goes on from a whole epoch, so that of an interrupted one is trained
+again. On a GPU the bits after it are the same only with ``--deterministic``. The two files are
+each whole, yet not written together: ``best.pt`` may be of the epoch after ``last.pt``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,10 @@
 """When a run counts as collapsed, judged while it trains and at its end.
 
 The rule over a whole arm, a gate F1 below half of the baseline's median, is the collapse gate's.
+
+Known limitations: a run whose predictions fall to one class in every second epoch trains to its
+end, and is judged by its chosen epoch. While training the threshold is 0.5, so a run of which the
+probabilities all stay on one side of it after the warm-up is stopped even if they rank well.
 """
 
 from __future__ import annotations

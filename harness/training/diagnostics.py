@@ -1,6 +1,9 @@
 """What a collapsed run leaves behind: ``diagnostics.json`` for tools, ``diagnostics.txt`` to read.
 
 The recommendations fit the configuration: nothing is advised that the run already does.
+
+Known limitations: the advice is read off the history by rules, no rule looks into the graphs, and
+what helped elsewhere need not help here: it is what to try first.
 """
 
 from __future__ import annotations

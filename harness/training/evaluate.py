@@ -1,4 +1,9 @@
-"""Scoring graphs with a model, and the record of an epoch."""
+"""Scoring graphs with a model, and the record of an epoch.
+
+Known limitations: the threshold is the one that is best for F1 on *select*, which flatters the
+metrics that are taken there: a few hundred graphs are few for the best of as many thresholds and
+epochs. *Gate* alone is judged by. Two classes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""``metrics_history.csv``: one line an epoch, readable by anything."""
+"""``metrics_history.csv``: one line an epoch, readable by anything.
+
+Known limitations: the file is written with each checkpoint and anew every time, so between
+checkpoints it is behind the run; single steps are not in it, which ``tensorboard`` can write.
+"""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from harness.graphs.batch import GraphBatch, collate
 from harness.graphs.cutting import GIANT, cut
 from harness.models import DataShape, call_model, make_model
 from harness.training.alone import Alone
+from harness.training.clipping import clip
 from harness.training.configuration import configuration
 from harness.training.defaults import (
     adam,
@@ -268,12 +269,7 @@ class LiveRun:
     def _update(self) -> None:
         if self.scaler is not None:
             self.scaler.unscale_(self.optimizer)
-        limit, parameters = self.settings.clip_norm, self.model.parameters()
-        if limit:
-            self.gradient_norm = nn.utils.clip_grad_norm_(parameters, limit)
-        else:
-            gradients = [each.grad for each in parameters if each.grad is not None]
-            self.gradient_norm = nn.utils.get_total_norm(gradients)
+        self.gradient_norm = clip(self.model.parameters(), self.settings.clip_norm)
         if self.scaler is None:
             self.optimizer.step()
         else:

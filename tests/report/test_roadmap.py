@@ -5,7 +5,7 @@ import re
 import pytest
 
 from harness.feature import FEATURES
-from harness.report.roadmap import LOOP, to_roadmap
+from harness.report.roadmap import ADJUSTMENT, LOOP, to_roadmap
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def _top(page):
 
 def test_every_feature_and_every_part_of_the_loop_is_an_item(page):
     _, rows = _top(page)
-    assert rows.keys() == {*FEATURES.names(), *(item for item, _ in LOOP)}
+    assert rows.keys() == {*FEATURES.names(), *(item for item, *_ in LOOP), ADJUSTMENT[0]}
 
 
 def test_an_item_says_where_it_is_and_what_was_measured_on_each_data_set(page):
@@ -29,9 +29,21 @@ def test_an_item_says_where_it_is_and_what_was_measured_on_each_data_set(page):
     assert head == ["item", "where", "on planted"]
     where, verdict = rows["swa"]
     assert where.replace("\\", "") == "features/swa.py"
-    assert "INCONCLUSIVE" in verdict
+    assert re.fullmatch(r"swa.*: INCONCLUSIVE; [-+]\d+\.\d in 5 pairs", verdict)
     assert rows["hpo"][1] == "not measured"
     assert rows["checkpoints"][1] == "in every run"
+    adjusted = rows[ADJUSTMENT[0]]
+    assert [cell.replace("\\", "") for cell in adjusted] == [
+        "features/class_weights.py", "within class_weights",
+    ]  # fmt: skip
+
+
+def test_parts_of_the_loop_have_sections_with_their_limitations(page):
+    sections = page.split("\n## ")
+    for item, *_ in LOOP:
+        section = next(one for one in sections if one.startswith(f"{item}\n"))
+        assert "\n\nKnown limitations: " in section, item
+        assert "Source:" not in section, item
 
 
 def test_a_section_has_numbers_reasons_and_the_cards_limitations(page):
