@@ -48,9 +48,10 @@ def bench(
         for fault, times in wanted:
             rows.append(inject(here, fault, times, seed, advance))
             console.print(f"{fault.name}: {rows[-1].injected}", highlight=False)
+            if out is not None:
+                # Half an hour of faults is not lost to an error of the bench itself.
+                write_json(out, to_json(rows))
     typer.echo(to_text(rows))
-    if out is not None:
-        write_json(out, to_json(rows))
     raise typer.Exit(_WRONG if any(row.wrong for row in rows) else 0)
 
 
