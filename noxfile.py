@@ -200,9 +200,8 @@ def lowest(session: nox.Session) -> None:
     pins = Path("constraints.txt").read_text("utf-8").splitlines()
     torch = next(pin for pin in pins if pin.startswith("torch=="))
     project = nox.project.load_toml("pyproject.toml")["project"]
-    ours = lower_bounds(
-        [*project["dependencies"], *project["optional-dependencies"]["hpo"]], [torch]
-    )
+    extras = [one for extra in project["optional-dependencies"].values() for one in extra]
+    ours = lower_bounds([*project["dependencies"], *extras], [torch])
     names = {canonicalize_name(pin.partition("==")[0]) for pin in ours}
     tools = {canonicalize_name(Requirement(text).name) for text in group("test")} - names
     kept = [pin for pin in pins if canonicalize_name(pin.partition("==")[0]) in tools]

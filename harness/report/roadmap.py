@@ -44,7 +44,8 @@ _HEAD = """# The roadmap
 
 Every item: where it is, what it was measured to be worth, and its limits. This page is made from
 stored results by `ablate roadmap DIR...` and holds nothing that was typed in. A verdict holds for
-the data, models, settings and machine that stand beside it."""
+the data, models, settings and machine that stand beside it. Gains are points of F1, of the pairs
+that were needed."""
 _LIMITS = re.compile(r"^ *Known limitations: ?(.*?)(?:\n\s*\n|\Z)", re.DOTALL | re.MULTILINE)
 
 
@@ -58,9 +59,9 @@ def to_roadmap(summaries: Sequence[Summary]) -> str:
     paired = [one for one in summaries if one.plan.shape is Shape.PAIRS]
     data = list(dict.fromkeys(one.name for each in single for one in each.plan.data.values()))
     rows = [_row(name, kind, single, data) for name, kind in FEATURES]
-    rows += [[item, _place(module), *[escape(when)] * len(data)] for item, module, when in LOOP]
+    rows += [[item, _place(module), *[when] * len(data)] for item, module, when in LOOP]
     item, feature = ADJUSTMENT
-    rows.append([item, _file(FEATURES.get(feature)), *[escape(f"within {feature}")] * len(data)])
+    rows.append([item, _file(FEATURES.get(feature)), *[f"within {feature}"] * len(data)])
     parts = [
         _HEAD,
         table(rows, ("item", "where", *(f"on {name}" for name in data))),
@@ -89,13 +90,19 @@ def _row(
 
 
 def _gains(feature: FeatureSummary, data: str) -> Iterator[str]:
-    """Each cell's gain in points, and its time where that was needed."""
+    """Each cell's gain in points, its time where that was needed, its collapses if any."""
     cells = [cell for cell in feature.verdict.cells if cell.key.data == data and _measured(cell)]
     for cell in cells:
         row = dict(zip(CELL_HEADERS[1:], cell_row(cell), strict=True))
         where = f"{row['model']} " if len(cells) > 1 else ""
         time = "" if row["time"] == MISSING else f", {row['time']} times the time"
-        yield f"{where}{row['gain']} in {row['pairs']} pairs{time}"
+        fallen = (
+            ""
+            if row["collapses"].startswith(("0 ", MISSING))
+            else f"; {row['collapses']} collapsed"
+        )
+        pairs = "1 pair" if row["pairs"] == "1" else f"{row['pairs']} pairs"
+        yield f"{where}{row['gain']} in {pairs}{time}{fallen}"
 
 
 def _part_of_the_loop(item: str, module: str) -> Iterator[str]:
