@@ -64,27 +64,44 @@ class Arm:
     unread: int = 0
 
 
-def arms_of(
-    judge: Judge, feature: PlannedFeature, cell: PlannedCell, pairs: int
-) -> tuple[Arm, ...]:
-    """Every arm of a cell: the reference, the candidate, and the parts of a pair.
+class Arms:
+    """Arms of a store, each gathered once: the cells of all features share their references.
 
     Args:
         judge: of the store.
-        feature: whose cell it is.
-        cell: one that was run.
-        pairs: leading seeds that were judged.
-
-    Raises:
-        StoreError: if a stored result is damaged.
     """
-    names = (
-        feature.reference, f"with {feature.name}", *(f"with {one} alone" for one in feature.parts)
-    )  # fmt: skip
-    return tuple(
-        _arm(judge, cell.data, name, [key for key in keys[:pairs] if judge.results.has(key)])
-        for name, keys in zip(names, cell.arms, strict=False)
-    )
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+        self._known: dict[tuple[str, ...], Arm] = {}
+
+    def of(self, feature: PlannedFeature, cell: PlannedCell, pairs: int) -> tuple[Arm, ...]:
+        """Every arm of a cell: the reference, the candidate, and the parts of a pair.
+
+        Args:
+            feature: whose cell it is.
+            cell: one that was run.
+            pairs: leading seeds that were judged.
+
+        Raises:
+            StoreError: if a stored result is damaged.
+        """
+        names = (
+            feature.reference,
+            f"with {feature.name}",
+            *(f"with {one} alone" for one in feature.parts),
+        )
+        return tuple(
+            self._arm(cell.data, name, keys[:pairs])
+            for name, keys in zip(names, cell.arms, strict=False)
+        )
+
+    def _arm(self, data: str, name: str, keys: Sequence[str]) -> Arm:
+        place = (data, name, *keys)
+        if place not in self._known:
+            finished = [key for key in keys if self._judge.results.has(key)]
+            self._known[place] = _arm(self._judge, data, name, finished)
+        return self._known[place]
 
 
 def _arm(judge: Judge, data: str, name: str, keys: Sequence[str]) -> Arm:

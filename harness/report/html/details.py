@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from harness.gates.words import Verdict, counted
 from harness.report.html import charts
-from harness.report.html.arms import BINS, Arm, arms_of
+from harness.report.html.arms import BINS, Arm, Arms
 from harness.report.html.charts import Chart, Table
 from harness.report.rows import MISSING, points, said
 from harness.report.shapes import shape_lines
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from harness.gates.cell import CellKey
     from harness.gates.f1_gate import F1Result
-    from harness.matrix.judge import Judge
     from harness.matrix.planned import PlannedCell
     from harness.matrix.replay import CellState
     from harness.report.summary import FeatureSummary, Summary
@@ -98,12 +97,12 @@ def drawn_cells(summary: Summary, most: int = DRAWN) -> frozenset[tuple[str, int
 
 
 def candidate_view(
-    judge: Judge, summary: Summary, one: FeatureSummary, drawn: Collection[tuple[str, int]]
+    arms: Arms, summary: Summary, one: FeatureSummary, drawn: Collection[tuple[str, int]]
 ) -> CandidateView:
     """Gather what the page shows of a candidate.
 
     Args:
-        judge: of the store that was summarised.
+        arms: of the store that was summarised.
         summary: the verdicts.
         one: the candidate's part of them.
         drawn: from ``drawn_cells``.
@@ -122,7 +121,7 @@ def candidate_view(
         rules=one.verdict.rules.sentence,
         lines=tuple(shape_lines(summary, one)),
         cells=tuple(
-            _cell_view(judge, one, number, planned, state, (one.planned.name, number) in drawn)
+            _cell_view(arms, one, number, planned, state, (one.planned.name, number) in drawn)
             for number, (planned, state) in enumerate(pairs, start=1)
             if state.cell.verdict is not Verdict.NOT_MEASURED
         ),
@@ -135,11 +134,11 @@ def place(key: CellKey) -> str:
 
 
 def _cell_view(
-    judge: Judge, one: FeatureSummary, number: int, planned: PlannedCell, state: CellState,
+    known: Arms, one: FeatureSummary, number: int, planned: PlannedCell, state: CellState,
     drawn: bool,  # noqa: FBT001 - a plain fact
 ) -> CellView:  # fmt: skip
     cell = state.cell
-    arms = arms_of(judge, one.planned, planned, state.pairs) if state.pairs and drawn else ()
+    arms = known.of(one.planned, planned, state.pairs) if state.pairs and drawn else ()
     found = [*_course(cell.f1), *_of_arms(arms)] if drawn else []
     unread = sum(arm.unread for arm in arms)
     notes = list(_failures(arms))

@@ -14,6 +14,7 @@ from plotly.offline import get_plotlyjs
 from harness.errors import UsageError
 from harness.gates.words import Verdict
 from harness.matrix.shapes import Shape
+from harness.report.html.arms import Arms
 from harness.report.html.cards import cards_of
 from harness.report.html.details import candidate_view, drawn_cells
 from harness.report.html.overview import collapses, f1_forest, hardware_grid, time_forest
@@ -55,7 +56,7 @@ def to_html(judge: Judge, summary: Summary) -> str:
     plotly, script = get_plotlyjs(), (_FOLDER / "script.js").read_text("utf-8")
     names = _names(summary)
     cards = cards_of(names)
-    drawn = drawn_cells(summary)
+    drawn, arms = drawn_cells(summary), Arms(judge)
     found = environment.get_template("page.html.j2").render(
         policy=_policy(plotly, script),
         style=(_FOLDER / "style.css").read_text("utf-8"),
@@ -66,7 +67,7 @@ def to_html(judge: Judge, summary: Summary) -> str:
         words=("not run", *map(said, Verdict)),
         verdict=said(summary.verdict),
         preamble=preamble(summary),
-        features=[candidate_view(judge, summary, one, drawn) for one in summary.features],
+        features=[candidate_view(arms, summary, one, drawn) for one in summary.features],
         undrawn=_undrawn(summary, len(drawn)),
         uncombined=uncombined_lines(summary),
         unmeasured=_unmeasured(summary),
