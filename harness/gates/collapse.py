@@ -6,7 +6,7 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from scipy import stats
+from scipy import special
 
 from harness.gates.inputs import GateInputError
 from harness.gates.words import Json, Lean, Verdict, counted
@@ -67,7 +67,7 @@ def probability_bound(collapses: int, runs: int) -> float:
     """
     if collapses >= runs:
         return 1.0
-    return float(stats.beta.ppf(_CONFIDENCE, collapses + 1, runs - collapses))
+    return float(special.betaincinv(collapses + 1, runs - collapses, _CONFIDENCE))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from scipy import stats
+from scipy import special
 
 from harness.gates.estimate import estimate
 from harness.gates.f1 import Contributions, Pair, contributions
@@ -129,7 +129,7 @@ class Interaction:
         found = self.estimate
         if found is None:
             return None
-        reach = float(stats.t.isf((1 - CONFIDENCE) / 2, found.n - 1)) * found.se
+        reach = -float(special.stdtrit(found.n - 1, (1 - CONFIDENCE) / 2)) * found.se
         return found.mean - reach, found.mean + reach
 
     @property

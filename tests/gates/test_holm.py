@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from harness.errors import UsageError
 from harness.gates.f1_gate import Evidence, judge_f1
@@ -70,6 +71,8 @@ def test_beyond_the_table_constants_go_on_growing():
         assert constant(n, 21) > constant(n, 20) - 1e-9
         assert constant(n, 40) > constant(n, 21)
         assert constant(n, 1) == C_PASS[n]
+        spent = (5 if n == 5 else 1) / 20
+        assert constant(n, 40) == pytest.approx(stats.t.isf(0.05 * spent / 40, n - 1), rel=1e-9)
 
 
 @pytest.mark.parametrize(("n", "tests"), [(4, 1), (21, 1), (5, 0)])
