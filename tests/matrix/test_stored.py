@@ -133,7 +133,7 @@ def test_the_baseline_is_shown_by_the_runs_that_were_judged(make_judge, write_tr
 @pytest.mark.slow
 def test_five_hundred_trials_are_reported_on_in_three_seconds(make_judge, write_trial):
     features = ",".join(f"swa[start={place / 100}]" for place in range(10, 26))
-    judge = make_judge(features, models="gcn,sage,gat", budget=10)
+    judge = make_judge(features, models="gcn,sage,gat", budget=10, all_gates=True)
     for feature in judge.plan.features:
         for cell in feature.cells:
             for seed in range(10):
@@ -145,4 +145,4 @@ def test_five_hundred_trials_are_reported_on_in_three_seconds(make_judge, write_
     start = time.process_time()
     summary = summarise(open_stored(judge.store.root))
     assert time.process_time() - start < 3
-    assert summary.trials > 250
+    assert summary.trials == 510, "all that is there was read"
