@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import ValidationError
 
@@ -66,7 +66,7 @@ class DataError(HarnessError):
         line: int | None = None,
         field: str | None = None,
         mend: str | None = None,
-    ) -> DataError:
+    ) -> Self:
         """Build the error for a place inside a file: ``path:line: field 'x': what``."""
         where = str(path) if line is None else f"{path}:{line}"
         return cls(what if field is None else f"field '{field}': {what}", where=where, mend=mend)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -217,6 +218,8 @@ class RayExecutor:
         if news.status == "finished":
             return self._end(one, self._take_over(one.spec, news.content))
         self._store.fail(key, Failure.model_validate_json(news.failure))
+        if news.status == "damaged":  # the node was sent the one that lies here
+            shutil.rmtree(self._store.work(key), ignore_errors=True)
         return self._end(one, news.status)
 
     def _take_over(self, spec: TrialSpec, content: bytes) -> Status:

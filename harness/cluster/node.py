@@ -82,7 +82,9 @@ def _follow(executor: LocalExecutor, store: Store, key: str, safe: float) -> Ite
                 return
             failure = store.failure(key)
             said = failure.model_dump_json() if failure else _failure("left no result")
-            status = outcome.status if outcome.status in ("killed", "timeout") else "error"
+            status = (
+                outcome.status if outcome.status in ("damaged", "killed", "timeout") else "error"
+            )
             yield News(status, failure=said)
             return
         if time.monotonic() - last >= safe and _changed(checkpoint) != sent:

@@ -75,6 +75,6 @@ class News:
         failure: the node's failure record as JSON; empty where there is none.
     """
 
-    status: Literal["running", "finished", "error", "killed", "timeout"]
+    status: Literal["running", "finished", "error", "damaged", "killed", "timeout"]
     content: bytes = b""
     failure: str = ""

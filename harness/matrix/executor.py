@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from harness.matrix.blocks import TimingSettings
     from harness.matrix.spec import TrialSpec
 
-Status = Literal["finished", "error", "killed", "timeout", "lost", "cancelled"]
+Status = Literal["finished", "error", "damaged", "killed", "timeout", "lost", "cancelled"]
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,9 @@ class Outcome:
 
     Attributes:
         key: of the trial.
-        status: ``finished`` if the store holds its result; ``lost`` where the machine went away
-            with it, ``cancelled`` where nobody wanted it any more.
+        status: ``finished`` if the store holds its result; ``damaged`` where its checkpoint could
+            not be read and was removed, so that it begins anew; ``lost`` where the machine went
+            away with it, ``cancelled`` where nobody wanted it any more.
         seconds: wall time from start to end.
     """
 

@@ -181,7 +181,7 @@ def _how_it_ended(
         status, detail = "killed", f"killed by {name}{why}"
     recorded = store.failure(key)
     if status == "error" and recorded is not None and recorded != before:
-        return status
+        return "damaged" if recorded.kind == "damaged" else status
     store.fail(key, Failure(kind=status, detail=detail, log=_log(store, key)))
     return status
 

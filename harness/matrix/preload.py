@@ -8,9 +8,12 @@ moment for it.
 
 from __future__ import annotations
 
+import pickle
+import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -28,7 +31,22 @@ from harness.settings import TrainingSettings
 from harness.testing.data import planted_graphs
 from harness.training.fit import fit
 
+if TYPE_CHECKING:
+    from types import TracebackType
+
 _GRAPHS = 64
+
+
+def say_nothing_of_a_lost_driver(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Report what a forked process raised before it ran, unless its driver died meanwhile.
+
+    A driver that is killed while it sends a process what to do leaves half of it; Python would
+    show the user a traceback of that, from a process of which nobody waits for the end.
+    """
+    if not issubclass(kind, (EOFError, pickle.UnpicklingError)):
+        sys.__excepthook__(kind, error, trace)
 
 
 def rehearse() -> None:
@@ -42,6 +60,7 @@ def rehearse() -> None:
                 fit(FitSpec(graphs, split, Selection(name), settings=settings))
 
 
+sys.excepthook = say_nothing_of_a_lost_driver
 with suppress(HarnessError):  # a package that cannot be loaded is each trial's own to tell
     FEATURES.load()
 # With a GPU, autograd starts threads, and a process that has some must not be forked. Nor must one

@@ -16,7 +16,7 @@ class Failure(BaseModel):
     """Why an attempt at a trial gave no result.
 
     Attributes:
-        kind: ``error``, ``killed`` or ``timeout``.
+        kind: ``error``, ``damaged``, ``killed`` or ``timeout``.
         detail: one line for the user.
         log: the end of what the process printed.
         attempts: that ended without a result so far, this one among them.

@@ -16,7 +16,7 @@ from harness.matrix.store import Store
 from harness.seal import unsealed
 
 _AGAIN = "run ablate run --out DIR again"
-ATTEMPTS = {"killed": 2, "timeout": 1, "error": 1, "lost": 10}
+ATTEMPTS = {"killed": 2, "timeout": 1, "error": 1, "damaged": 3, "lost": 10}
 
 
 def open_stored(out: Path) -> Judge:

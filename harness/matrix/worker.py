@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import time
@@ -10,7 +11,7 @@ import traceback
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from harness.errors import HarnessError, describe_os_error
 from harness.graphs.splits import stored_split
@@ -26,13 +27,14 @@ from harness.metrics import Confusion, auc, predict
 from harness.process import cpu_seconds, die_with_parent, set_up
 from harness.registry import import_plugins
 from harness.result import FitSpec
+from harness.training.checkpoint import DamagedCheckpointError
 from harness.training.configuration import git_commit
 from harness.training.fit import fit
 
 if TYPE_CHECKING:
     from harness.result import FitResult
 
-LOG = "worker.log"
+LOG, LOCK = "worker.log", "lock"
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 FAILED = 1
 _LOG_TAIL = 4000
@@ -74,7 +76,7 @@ def run_job(job: Job) -> None:
     if job.gpus is not None:
         os.environ[VISIBLE] = job.gpus
     try:
-        with locks.one_at_a_time(work / "lock"), locks.shared():
+        with locks.one_at_a_time(work / LOCK), locks.shared():
             if store.finished(spec.key):
                 return
             print_to(work / LOG)
@@ -82,6 +84,11 @@ def run_job(job: Job) -> None:
             if job.verify:
                 check_here(spec, describe(spec.device, spec.threads))
             train(spec, Path(job.data), store, job.processes)
+    except DamagedCheckpointError as error:
+        ours = Path(error.where or "").is_relative_to(work)
+        if ours:
+            _begin_anew(work)
+        _end(store, spec.key, str(error), kind="damaged" if ours else "error")
     except HarnessError as error:
         _end(store, spec.key, str(error))
     except Exception as error:  # noqa: BLE001 - whatever a feature raises is this trial's end alone
@@ -93,11 +100,22 @@ def leave_interrupts_to_the_driver() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _end(store: Store, key: str, detail: str, log: str = "") -> NoReturn:
+def _begin_anew(work: Path) -> None:
+    """Remove what an interrupted attempt left, but for what this process holds open."""
+    for path in work.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name not in (LOCK, LOG):
+            path.unlink(missing_ok=True)
+
+
+def _end(
+    store: Store, key: str, detail: str, log: str = "", kind: Literal["error", "damaged"] = "error"
+) -> NoReturn:
     """Record a failure and exit; where not even that can be written, the driver meets it too."""
     with suppress(OSError):
         one_line = " ".join(detail.split())
-        store.fail(key, Failure(kind="error", detail=one_line, log=log[-_LOG_TAIL:]))
+        store.fail(key, Failure(kind=kind, detail=one_line, log=log[-_LOG_TAIL:]))
     sys.exit(FAILED)
 
 

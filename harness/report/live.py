@@ -199,7 +199,8 @@ class PlainView:
                 why = "; ".join(event.verdict.reasons) or event.verdict.sentence
                 self._line(f"{event.feature.name}: {said(word)} ({why})")
             case TrialEnded(spec=spec, outcome=outcome) if outcome.status not in _QUIET:
-                self._line(f"{outcome.status}: {spec}")
+                anew = " (its checkpoint cannot be read and was removed; it begins anew)"
+                self._line(f"{outcome.status}: {spec}{anew * (outcome.status == 'damaged')}")
             case BlockTimed():
                 pass
             case Said(text=text):

@@ -45,6 +45,10 @@ UNREADABLE = (
 )  # fmt: skip
 
 
+class DamagedCheckpointError(DataError):
+    """A checkpoint that is not, or not all, what was written."""
+
+
 def save_last(
     run: LiveRun, best: Best, folder: Path, times: dict[str, Any], origin: dict[str, Any]
 ) -> None:
@@ -116,25 +120,29 @@ def load(path: Path) -> dict[str, Any]:
     """Read a checkpoint; nothing in it is executed.
 
     Raises:
-        DataError: if the file is missing, too large or damaged, holds objects, or is of another
-            format.
+        DamagedCheckpointError: if the file is missing, too large or damaged, holds objects, or is
+            of another format.
     """
     damaged = _damaged_record(path)
     if damaged:
         what = f"is damaged: {damaged} is not what was written"
-        raise DataError.at(path, what, mend=_MEND)
+        raise DamagedCheckpointError.at(path, what, mend=_MEND)
     try:
         if path.stat().st_size > MOST_BYTES:
-            raise DataError.at(path, f"is larger than {MOST_BYTES >> 30} GiB", mend=_MEND)
+            raise DamagedCheckpointError.at(
+                path, f"is larger than {MOST_BYTES >> 30} GiB", mend=_MEND
+            )
         with warnings.catch_warnings():
             # torch warns of what foreign files hold; the error below says more.
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
         what = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError.at(path, f"is no readable checkpoint: {what}", mend=_MEND) from error
+        raise DamagedCheckpointError.at(
+            path, f"is no readable checkpoint: {what}", mend=_MEND
+        ) from error
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        raise DataError.at(path, f"is no checkpoint of format {SCHEMA}", mend=_MEND)
+        raise DamagedCheckpointError.at(path, f"is no checkpoint of format {SCHEMA}", mend=_MEND)
     return content
 
 
@@ -153,7 +161,8 @@ def restore(run: LiveRun, best: Best, path: Path) -> dict[str, Any]:
     """Put a built run into the state that ``save_last`` wrote, and return the stored times.
 
     Raises:
-        DataError: if the checkpoint is of another run, naming what differs, or does not fit.
+        DamagedCheckpointError: if it cannot be read, or does not fit.
+        DataError: if it is of another run, naming what differs.
     """
     content = load(path)
     differing = differences(content.get("configuration"), configuration(run.spec))
@@ -167,7 +176,8 @@ def restore(run: LiveRun, best: Best, path: Path) -> dict[str, Any]:
         return _restore(run, best, content)
     except UNREADABLE as error:
         what = " ".join(f"{type(error).__name__}: {error}".split())
-        raise DataError.at(path, f"does not fit the run: {what}", mend=_MEND) from error
+        what = f"does not fit the run: {what}"
+        raise DamagedCheckpointError.at(path, what, mend=_MEND) from error
 
 
 def _restore(run: LiveRun, best: Best, content: dict[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """A bit that flips in a file: it is said, with the file and what to do, or it does no harm.
 
 The command is given again after the flip. Where it ends as ever, verdict and findings must be
-those of the undisturbed campaign. Where it does not, it must name the file or its folder and
-advise to delete it; that is done, and the command given once more.
+those of the undisturbed campaign, even where it says that it removed the file itself. Where it
+does not, it must name the file or its folder and advise to delete it; that is done, and the
+command given once more.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tests.faults.drivers import Ended
 
 _ADVICE = re.compile(r"delete (it|the trial's folder|the data set's folder)\b")
+_REMOVED = re.compile(r"^damaged: .* was removed; it begins anew", re.MULTILINE)
 
 
 def flip(path: Path, draw: Random) -> str:
@@ -44,6 +46,8 @@ def _flipped(bench: Bench, draw: Random, question: Question, out: Path, path: Pa
     before.pop(trial or "", None)
     where = flip(path, draw)
     ended = bench.run(question, out)
+    if ended.code == question.code and _REMOVED.search(ended.out + ended.err):
+        return seen(bench.compare(question, out, before), Outcome.SAID, where=where)
     if ended.code == question.code:
         problems = ended.problems([question.code])
         if trial is not None and evidence.half_written(out):
