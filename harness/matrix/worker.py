@@ -85,10 +85,7 @@ def run_job(job: Job) -> None:
                 check_here(spec, describe(spec.device, spec.threads))
             train(spec, Path(job.data), store, job.processes)
     except DamagedCheckpointError as error:
-        ours = Path(error.where or "").is_relative_to(work)
-        if ours:
-            _begin_anew(work)
-        _end(store, spec.key, str(error), kind="damaged" if ours else "error")
+        _end_without_checkpoint(store, spec.key, error)
     except HarnessError as error:
         _end(store, spec.key, str(error))
     except Exception as error:  # noqa: BLE001 - whatever a feature raises is this trial's end alone
@@ -100,13 +97,20 @@ def leave_interrupts_to_the_driver() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _begin_anew(work: Path) -> None:
-    """Remove what an interrupted attempt left, but for what this process holds open."""
+def _end_without_checkpoint(store: Store, key: str, error: DamagedCheckpointError) -> NoReturn:
+    """Remove what an interrupted attempt left, so that the trial begins anew, and exit.
+
+    A checkpoint that lies elsewhere, as one that a feature starts from, is the user's to mend.
+    """
+    work = store.work(key)
+    if not Path(error.where or "").is_relative_to(work):
+        _end(store, key, str(error))
     for path in work.iterdir():
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         elif path.name not in (LOCK, LOG):
             path.unlink(missing_ok=True)
+    _end(store, key, str(error), kind="damaged")
 
 
 def _end(

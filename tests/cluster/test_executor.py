@@ -186,6 +186,25 @@ def test_every_way_to_end_badly_is_recorded_as_on_one_machine(
     assert detail in failure.detail
 
 
+def test_a_damaged_checkpoint_is_removed_here_as_well_and_the_trial_begins_anew(
+    judge_of, on, until
+):
+    judge = judge_of()
+    spec = _spec(judge)
+    last = judge.store.work(spec.key) / "last.pt"
+    last.parent.mkdir(parents=True)
+    last.write_bytes(b"what a flaky disk left")
+    executor = on(judge)
+    executor.start(spec, _folder(judge, spec))
+    (outcome,) = until(executor)
+    assert outcome.status == "damaged"
+    assert "last.pt" in judge.store.failure(spec.key).detail
+    assert not last.exists()
+    executor.start(spec, _folder(judge, spec))
+    (outcome,) = until(executor)
+    assert outcome.status == "finished"
+
+
 def test_a_trial_of_other_code_is_refused_by_the_node(judge_of, on, until):
     judge = judge_of()
     spec = _spec(judge).model_copy(update={"engine": "0" * 32})

@@ -75,6 +75,23 @@ def test_a_killed_trial_goes_on_from_its_checkpoint(run_trial, tmp_path):
     assert killed.f1 == undisturbed.store.result(other).f1
 
 
+def test_a_trial_whose_checkpoint_was_damaged_says_so_and_begins_anew(run_trial, tmp_path):
+    feature = f'planted_kill_once[mark="{tmp_path / "killed"}"]'
+    judge, key, _ = run_trial(feature)
+    last = judge.store.work(key) / "last.pt"
+    content = last.read_bytes()
+    last.write_bytes(content[: len(content) // 2] + b"?" + content[len(content) // 2 + 1 :])
+    _, _, second = run_trial(feature)
+    assert second.status == "damaged"
+    assert str(last) in judge.store.failure(key).detail
+    assert not last.exists()
+    _, _, third = run_trial(feature)
+    assert third.status == "finished"
+    undisturbed, other, _ = run_trial("planted_noop")
+    assert judge.store.result(key).epochs == 3
+    assert judge.store.result(key).f1 == undisturbed.store.result(other).f1
+
+
 _DRIVER = """
 import sys, time
 from pathlib import Path
