@@ -8,7 +8,6 @@ moment for it.
 
 from __future__ import annotations
 
-import pickle
 import sys
 import tempfile
 from contextlib import suppress
@@ -42,10 +41,10 @@ def say_nothing_of_a_lost_driver(
 ) -> None:
     """Report what a forked process raised before it ran, unless its driver died meanwhile.
 
-    A driver that is killed while it sends a process what to do leaves half of it; Python would
-    show the user a traceback of that, from a process of which nobody waits for the end.
+    A driver that is killed before it has sent a process what to do leaves it with nothing; Python
+    would show the user a traceback of that, from a process of which nobody waits for the end.
     """
-    if not issubclass(kind, (EOFError, pickle.UnpicklingError)):
+    if not issubclass(kind, EOFError):
         sys.__excepthook__(kind, error, trace)
 
 
