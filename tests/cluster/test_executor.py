@@ -92,7 +92,7 @@ def test_a_campaign_runs_every_trial_on_its_kind_of_node_and_says_what_a_local_o
 def test_a_trial_goes_on_elsewhere_from_its_checkpoint_when_its_node_is_killed(
     judge_of, nodes, cluster, on, until, run_alone
 ):
-    judge = judge_of("planted_sleep[share=40]", kinds=("v100",))
+    judge = judge_of("planted_sleep[share=400]", kinds=("v100",))
     spec = _spec(judge, "v100")
     undisturbed = run_alone(judge, spec)
     executor = on(judge, train=_saves_often)
