@@ -31,6 +31,7 @@ _EXPECTED_PAIRS = 8
 
 
 _QUIET = ("finished", "cancelled")
+_WHY = {"damaged": " (its checkpoint cannot be read and was removed; it begins anew)"}
 
 
 class Watch:
@@ -199,8 +200,7 @@ class PlainView:
                 why = "; ".join(event.verdict.reasons) or event.verdict.sentence
                 self._line(f"{event.feature.name}: {said(word)} ({why})")
             case TrialEnded(spec=spec, outcome=outcome) if outcome.status not in _QUIET:
-                anew = " (its checkpoint cannot be read and was removed; it begins anew)"
-                self._line(f"{outcome.status}: {spec}{anew * (outcome.status == 'damaged')}")
+                self._line(f"{outcome.status}: {spec}{_WHY.get(outcome.status, '')}")
             case BlockTimed():
                 pass
             case Said(text=text):

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from harness.feature import FEATURES
+from harness.gates.cell import COLLAPSE
+from harness.gates.collapse import CollapseResult
+from harness.gates.words import counted
 from harness.matrix.shapes import Shape
 from harness.report.cards import marked
 from harness.report.markdown import escape, table
@@ -93,26 +96,21 @@ def _gains(feature: FeatureSummary, data: str) -> Iterator[str]:
     """Each cell's gain in points, its time where that was needed, its collapses if any."""
     cells = [cell for cell in feature.verdict.cells if cell.key.data == data and _measured(cell)]
     for cell in cells:
+        where = f"{cell.key.model} " if len(cells) > 1 else ""
         row = dict(zip(CELL_HEADERS[1:], cell_row(cell), strict=True))
-        where = f"{row['model']} " if len(cells) > 1 else ""
+        pairs = counted(0 if cell.f1 is None else cell.f1.decision.n, "pair")
         time = "" if row["time"] == MISSING else f", {row['time']} times the time"
-        fallen = (
-            ""
-            if row["collapses"].startswith(("0 ", MISSING))
-            else f"; {row['collapses']} collapsed"
-        )
-        pairs = "1 pair" if row["pairs"] == "1" else f"{row['pairs']} pairs"
-        yield f"{where}{row['gain']} in {pairs}{time}{fallen}"
+        collapse = cell.gates.get(COLLAPSE)
+        fallen = isinstance(collapse, CollapseResult) and bool(collapse.collapsed)
+        collapses = f"; {row['collapses']} collapsed" if fallen else ""
+        yield f"{where}{row['gain']} in {pairs}{time}{collapses}"
 
 
 def _part_of_the_loop(item: str, module: str) -> Iterator[str]:
     text = importlib.import_module(module).__doc__ or ""
-    limits = _LIMITS.search(text)
-    if limits is None:
-        return
     yield f"## {item}"
     yield marked(" ".join(re.split(r"\n\s*\n", text, maxsplit=1)[0].split()))
-    yield _limitations(limits[1])
+    yield from _limitations(text)
 
 
 def _section(name: str, kind: type[Feature], summaries: Sequence[Summary]) -> Iterator[str]:
@@ -134,13 +132,13 @@ def _section(name: str, kind: type[Feature], summaries: Sequence[Summary]) -> It
     ]
     if reasons:
         yield "\n".join(reasons)
-    limits = _LIMITS.search(card)
-    if limits is not None:
-        yield _limitations(limits[1])
+    yield from _limitations(card)
 
 
-def _limitations(text: str) -> str:
-    return f"Known limitations: {marked(' '.join(text.split()))}"
+def _limitations(text: str) -> Iterator[str]:
+    found = _LIMITS.search(text)
+    if found is not None:
+        yield f"Known limitations: {marked(' '.join(found[1].split()))}"
 
 
 def _measured(cell: Cell) -> bool:

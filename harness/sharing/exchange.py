@@ -127,7 +127,7 @@ class Exchange:
         self.objects.put(pack(self.store.trial(key)), TRIALS, key + ENDING)
         self.index.add(key)
         self.refused.pop(key, None)
-        self.objects.delete(WORK, key + ENDING)
+        self.drop_work(key)
 
     # Records -------------------------------------------------------------------------------
 
@@ -231,6 +231,14 @@ class Exchange:
             content = pack_work(self.store.work(key))
             if content is not None:
                 self.objects.put(content, WORK, key + ENDING)
+
+    def drop_work(self, key: str) -> None:
+        """Remove the checkpoints of a trial that is done, or whose checkpoints are damaged.
+
+        Raises:
+            StoreError: if they cannot be removed.
+        """
+        self.objects.delete(WORK, key + ENDING)
 
 
 def record_places(objects: Objects, plan: Plan) -> list[tuple[str, str]]:

@@ -133,6 +133,9 @@ class SharedExecutor:
             self._unsent.add(outcome.key)
             with self._alone_if_lost():
                 self._send(outcome.key)
+        elif outcome.status == "damaged":  # what was shared may be what was damaged
+            with self._alone_if_lost():
+                self._exchange.drop_work(outcome.key)
         self._forget(outcome.key)
 
     def _send(self, key: str) -> None:

@@ -46,14 +46,13 @@ def _flipped(bench: Bench, draw: Random, question: Question, out: Path, path: Pa
     before.pop(trial or "", None)
     where = flip(path, draw)
     ended = bench.run(question, out)
-    if ended.code == question.code and _REMOVED.search(ended.out + ended.err):
-        return seen(bench.compare(question, out, before), Outcome.SAID, where=where)
     if ended.code == question.code:
         problems = ended.problems([question.code])
         if trial is not None and evidence.half_written(out):
             shutil.rmtree(path.parent)  # no verdict has read it yet
         problems = problems or bench.compare(question, out, before)
-        return seen(problems, Outcome.UNCHANGED, where=where)
+        removed = _REMOVED.search(ended.out + ended.err)
+        return seen(problems, Outcome.SAID if removed else Outcome.UNCHANGED, where=where)
     problems = ended.problems([ExitCode.USAGE, ExitCode.NOT_MEASURED])
     problems += _healed(ended, path)
     problems = problems or bench.go_on(question, out, before)

@@ -97,6 +97,20 @@ def test_a_trial_of_a_machine_that_is_gone_is_taken_up_from_its_checkpoint(machi
     assert (two.judge.store.work(spec.key) / LAST).read_bytes() == b"epoch 3"
 
 
+def test_a_damaged_checkpoint_is_taken_back_so_that_no_machine_goes_on_from_it(machines, specs):
+    one, two = machines
+    spec = specs[0]
+    one.shared.start(spec, None)
+    last = one.judge.store.work(spec.key) / LAST
+    write_whole(last, b"what a flaky disk left")
+    _later(one, SAFE)
+    last.unlink()
+    one.inner.ends = [Outcome(spec.key, "damaged", 3.0)]
+    assert one.shared.wait(0.0) == [Outcome(spec.key, "damaged", 3.0)]
+    assert two.shared.start(spec, None)
+    assert not (two.judge.store.work(spec.key) / LAST).exists()
+
+
 def test_a_machine_that_is_stopped_leaves_its_checkpoints_and_claims(machines, specs):
     one, two = machines
     spec = specs[0]
