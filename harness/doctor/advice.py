@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from harness.doctor.answer import Ailment
 from harness.feature import FEATURES
+from harness.gates.words import Verdict
 from harness.report.rows import said
+from harness.report.summary import those_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -88,21 +90,24 @@ def advise(answers: Iterable[Answer], judged: Sequence[FeatureSummary]) -> list[
         judged: what the store says of features.
     """
     found = {ailment for answer in answers for ailment in answer.ailments}
-    verdicts = {one.planned.name: one for one in judged}
     reasons: dict[str, list[str]] = {}
     for ailment in Ailment:
         if ailment in found:
             for name, why in REMEDIES.get(ailment, {}).items():
                 reasons.setdefault(name, []).append(f"{why} ({ailment})")
     advice = [Advice("", why) for ailment, why in FIRST.items() if ailment in found]
-    known = {name: _known(verdicts.get(name)) for name in reasons}
-    order = sorted(reasons, key=lambda name: known[name].startswith("FAIL"))
+    verdicts = {name: list(those_of(name, judged)) for name in reasons if name in FEATURES.names()}
+    known = {name: "; ".join(_known(name, one) for one in ones) for name, ones in verdicts.items()}
     return advice + [
         Advice(name, "; ".join(reasons[name]), known[name])
-        for name in order
-        if name in FEATURES.names()
+        for name in sorted(verdicts, key=lambda name: _failed(verdicts[name]))
     ]
 
 
-def _known(one: FeatureSummary | None) -> str:
-    return "" if one is None else f"{said(one.word)}, {one.why}"
+def _failed(judged: Sequence[FeatureSummary]) -> bool:
+    return bool(judged) and all(one.word is Verdict.FAIL for one in judged)
+
+
+def _known(name: str, one: FeatureSummary) -> str:
+    given = "" if one.planned.name == name else f"{one.planned.name}: "
+    return f"{given}{said(one.word)}, {one.why}"

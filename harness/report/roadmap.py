@@ -17,7 +17,7 @@ from harness.report.cards import marked
 from harness.report.markdown import escape, table
 from harness.report.rows import CELL_HEADERS, MISSING, cell_row, said
 from harness.report.shapes import INTERACTION_HEADERS, READING, interaction_rows, uncombined_lines
-from harness.selection import parse
+from harness.report.summary import those_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,7 +85,7 @@ def _row(
         judged = [
             "; ".join((f"{feature.planned.name}: {said(feature.word)}", *_gains(feature, one)))
             for summary in summaries
-            for feature in _of(summary, name)
+            for feature in those_of(name, summary.features)
             if any(cell.key.data == one for cell in feature.verdict.cells)
         ]
         words.append(". ".join(judged) or "not measured")
@@ -120,7 +120,7 @@ def _section(name: str, kind: type[Feature], summaries: Sequence[Summary]) -> It
     rows = [
         [feature.planned.name, *cell_row(cell)]
         for summary in summaries
-        for feature in _of(summary, name)
+        for feature in those_of(name, summary.features)
         for cell in feature.verdict.cells
         if _measured(cell)
     ]
@@ -128,7 +128,7 @@ def _section(name: str, kind: type[Feature], summaries: Sequence[Summary]) -> It
     reasons = [
         f"- {escape(feature.planned.name)}: {escape(feature.why)}"
         for summary in summaries
-        for feature in _of(summary, name)
+        for feature in those_of(name, summary.features)
     ]
     if reasons:
         yield "\n".join(reasons)
@@ -143,13 +143,6 @@ def _limitations(text: str) -> Iterator[str]:
 
 def _measured(cell: Cell) -> bool:
     return bool(cell.gates)
-
-
-def _of(summary: Summary, name: str) -> Iterator[FeatureSummary]:
-    """A summary's candidates that are this feature alone, whatever its values."""
-    for one in summary.features:
-        if [each.name for each in parse(one.planned.name)] == [name]:
-            yield one
 
 
 def _pairs(summaries: Sequence[Summary]) -> Iterator[str]:

@@ -6,15 +6,16 @@ import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import ExitCode
+from harness.errors import ExitCode, UsageError
 from harness.gates.words import Verdict
 from harness.matrix.interactions import interaction_of
 from harness.matrix.references import PART, name_of
 from harness.report.other import OtherPolicy, other_policy
 from harness.report.shapes import shape_json
+from harness.selection import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from harness.gates.interaction import Interaction
     from harness.gates.verdict import FeatureVerdict
@@ -67,6 +68,18 @@ class FeatureSummary:
         if self.problems and self.verdict.verdict is not Verdict.FAIL:
             return Verdict.NOT_MEASURED
         return self.verdict.verdict
+
+
+def those_of(name: str, features: Iterable[FeatureSummary]) -> Iterator[FeatureSummary]:
+    """The candidates that are this feature alone, whatever its values."""
+    return (one for one in features if _names_in(one.planned.name) == [name])
+
+
+def _names_in(selection: str) -> list[str]:
+    try:
+        return [each.name for each in parse(selection)]
+    except UsageError:  # what is stored may be no selection
+        return []
 
 
 @dataclass(frozen=True)

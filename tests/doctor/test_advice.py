@@ -44,6 +44,16 @@ def test_what_failed_here_comes_last_and_says_so(word):
     assert ensemble.sentence.endswith(f"(judged here: {word.value}, said so)")
 
 
+def test_what_was_judged_with_values_is_known_by_them():
+    judged = [_judged("ensemble[members=5]", Verdict.FAIL), _judged("ensemble+amp", Verdict.PASS)]
+    found = advise(_answers(Ailment.OVERFITS), [*judged, _judged("no ] name", Verdict.PASS)])
+    assert [one.what for one in found] == ["swa", "ensemble"]
+    assert found[-1].sentence.endswith("(judged here: ensemble[members=5]: FAIL, said so)")
+    judged.append(_judged("ensemble", Verdict.INCONCLUSIVE))
+    found = advise(_answers(Ailment.OVERFITS), judged)
+    assert [one.what for one in found] == ["ensemble", "swa"], "one of its values is still open"
+
+
 def test_a_feature_that_answers_two_ailments_is_named_once_with_both_reasons():
     advice = advise(_answers(Ailment.OVERFITS, Ailment.UNSTEADY), [])
     found = [one for one in advice if one.what == "swa"]
