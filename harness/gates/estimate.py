@@ -82,7 +82,25 @@ def shared_variances(contributions: ArrayLike | None, pairs: int) -> list[float]
     if contributions is None:
         return [0.0] * pairs
     table = finite_matrix(contributions, "contributions", pairs)
-    between = np.tril(table @ table.T, -1).sum(axis=1)
+    return shared_of(np.tril(table @ table.T, -1).sum(axis=1), pairs)
+
+
+def shared_of(between: NDArray[np.float64], pairs: int) -> list[float]:
+    """V_cov of the first 1, 2, ..., ``pairs`` pairs, from what each shares with earlier ones.
+
+    Args:
+        between: ``[pairs]`` of pair k, the sum of c_ki c_li over samples i and the pairs l before.
+        pairs: how many there are.
+
+    Raises:
+        GateInputError: if there is not one number a pair, or one is not finite.
+    """
+    if between.shape != (pairs,) or not np.isfinite(between).all():
+        raise GateInputError(
+            f"what is shared by {len(between)} pairs does not fit {pairs} differences, or is not "
+            "finite", where="contributions",
+            mend="give one row a pair and one column a gate sample or group",
+        )  # fmt: skip
     totals = np.maximum(0.0, 2.0 * between.cumsum())
     shared: list[float] = (totals / np.arange(1, pairs + 1) ** 2).tolist()
     return shared

@@ -135,7 +135,9 @@ class Pair:
         """
         ours, theirs = self.baseline.by_index, self.candidate.by_index
         for name in ("index", "label", "group"):
-            if not np.array_equal(getattr(ours, name), getattr(theirs, name)):
+            one, other = getattr(ours, name), getattr(theirs, name)
+            # Runs that were asked the same share these in memory.
+            if one is not other and not np.array_equal(one, other):
                 raise GateInputError(
                     f"the {name} of baseline and candidate differ",
                     where=f"pair with seed {self.seed}",
@@ -205,17 +207,35 @@ class Contributions:
             row[place] = contributed
         return values
 
+    @cached_property
+    def between(self) -> NDArray[np.float64]:
+        """``[n]`` of each row k, the sum of c_ki c_li over groups i and the rows l before it."""
+        width, places = self._placed()
+        before = np.zeros(width)
+        found = np.zeros(len(self.rows))
+        for k, (place, (_, contributed)) in enumerate(zip(places, self.rows, strict=True)):
+            found[k] = contributed @ before[place]
+            before[place] += contributed
+        return found
+
+    def _placed(self) -> tuple[int, list[NDArray[np.int64]]]:
+        """A number of places, and for each row which of them are its groups'."""
+        own = [groups for groups, _ in self.rows]
+        lowest, width = _spread(own)
+        if width > _SPARSE * sum(map(len, own)):
+            groups, places = self._joined()
+            return len(groups), places
+        return width, [groups - lowest for groups in own]
+
     def _joined(self) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
         """All groups, and for each row where in them its own are."""
         own = [groups for groups, _ in self.rows]
         there = np.concatenate(own) if own else np.empty(0, dtype=np.int64)
-        if not len(there):
-            return there, own
-        lowest, highest = int(there.min()), int(there.max())
-        if highest - lowest > _SPARSE * len(there):
+        lowest, width = _spread(own)
+        if width > _SPARSE * len(there):
             groups = np.unique(there)
             return groups, [np.searchsorted(groups, one) for one in own]
-        seen = np.zeros(highest - lowest + 1, dtype=bool)
+        seen = np.zeros(width, dtype=bool)
         seen[there - lowest] = True
         place = np.cumsum(seen) - 1
         return np.flatnonzero(seen) + lowest, [place[one - lowest] for one in own]
@@ -223,6 +243,13 @@ class Contributions:
 
 _SPARSE = 16
 """Numbers of groups beyond so many a group are sorted, and not counted."""
+
+
+def _spread(own: Sequence[NDArray[np.int64]]) -> tuple[int, int]:
+    """The lowest group of all lists, which ascend, and how many numbers lie from it to the last."""
+    some = [groups for groups in own if len(groups)]
+    lowest = min((int(groups[0]) for groups in some), default=0)
+    return lowest, max((int(groups[-1]) + 1 for groups in some), default=lowest) - lowest
 
 
 def contributions(pairs: Sequence[Pair]) -> Contributions:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from harness.gates.estimate import shared_variances
+from harness.gates.estimate import shared_of
 from harness.gates.f1 import Contributions, contributions
 from harness.gates.inputs import GateInputError
 from harness.gates.sequential import Decision, decide
@@ -58,8 +58,10 @@ class Evidence:
     @cached_property
     def shared(self) -> tuple[float, ...]:
         """V_cov of the first 1, 2, ... pairs: what they share by sharing gate samples."""
-        values = None if self.contributions is None else self.contributions.values
-        return tuple(shared_variances(values, len(self.differences)))
+        pairs = len(self.differences)
+        if self.contributions is None:
+            return (0.0,) * pairs
+        return tuple(shared_of(self.contributions.between, pairs))
 
     def __post_init__(self) -> None:
         """Check that every entry speaks of the same pairs.

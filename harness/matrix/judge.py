@@ -155,6 +155,8 @@ class Judge:
 
     def _failed(self, planned: PlannedCell, seeds: Sequence[int]) -> str | None:
         """Key of a trial of some pairs that failed for good, if one did."""
+        if not self.failed:
+            return None
         arms = planned.baseline, planned.candidate
         keys = (arm[seed] for seed in seeds for arm in arms)
         return next((key for key in keys if key in self.failed and not self.results.has(key)), None)

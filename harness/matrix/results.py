@@ -34,6 +34,7 @@ class Results:
         self._store, self.folders = store, folders
         self._graphs: dict[str, PackedGraphs] = {}
         self._read: dict[str, tuple[TrialResult, Predictions | None]] = {}
+        self._outcomes: dict[str, Outcome] = {}
         self._parts: dict[tuple[str, int], Predictions] = {}
         self._pairs: dict[tuple[str, str], Pair] = {}
         self._evidence: dict[tuple[Pair, ...], Evidence] = {}
@@ -48,9 +49,11 @@ class Results:
 
     def outcome(self, key: str) -> Outcome:
         """How a finished trial ended."""
-        result = self.result(key)
-        rule = None if result.collapse is None else result.collapse.rule
-        return Outcome(result.spec.seed, rule, result.f1)
+        if key not in self._outcomes:
+            result = self.result(key)
+            rule = None if result.collapse is None else result.collapse.rule
+            self._outcomes[key] = Outcome(result.spec.seed, rule, result.f1)
+        return self._outcomes[key]
 
     def predictions(self, key: str) -> Predictions | None:
         """What a finished trial predicted on *gate*."""

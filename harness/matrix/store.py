@@ -255,6 +255,11 @@ class Store:
         counted = failure.model_copy(update={"attempts": attempts})
         write_json(self.root / "failures" / f"{key}.json", counted.model_dump())
 
+    def failed(self) -> set[str]:
+        """Keys of all trials of which a failed attempt is on record."""
+        folder = self.root / "failures"
+        return {path.stem for path in folder.glob("*.json")} if folder.is_dir() else set()
+
     def failure(self, key: str) -> Failure | None:
         """The last failed attempt of a trial without a result."""
         path = self.root / "failures" / f"{key}.json"

@@ -53,7 +53,7 @@ def given_up(plan: Plan, store: Store) -> set[str]:
     No trial is done by that: the next campaign begins with none of these and tries them anew.
     """
     found = set()
-    for key in plan.trials:
+    for key in plan.trials.keys() & store.failed():
         failure = store.failure(key)
         if failure is None or store.finished(key):
             continue

@@ -13,7 +13,7 @@ from sklearn.metrics import f1_score as reference
 
 from harness.errors import UsageError
 from harness.gates.estimate import estimate
-from harness.gates.f1 import Pair, Predictions, contributions, influence
+from harness.gates.f1 import Contributions, Pair, Predictions, contributions, influence
 from harness.metrics import f1_score
 
 
@@ -126,6 +126,21 @@ def test_identical_predictions_contribute_exactly_nothing():
 
 def test_no_pairs_have_no_groups():
     assert contributions([]).values.shape == (0, 0)
+    assert contributions([]).between.shape == (0,)
+
+
+@given(st.data(), st.sampled_from([1, 3, 10**12]))
+def test_what_a_pair_shares_with_earlier_ones_is_read_off_the_table(data: st.DataObject, gap: int):
+    row = st.dictionaries(st.integers(-20, 20), st.floats(-1, 1), max_size=12)
+    rows = [dict(sorted(one.items())) for one in data.draw(st.lists(row, max_size=6))]
+    table = Contributions(
+        tuple(
+            (gap * np.array(list(one), np.int64), np.array(list(one.values()), np.float64))
+            for one in rows
+        )
+    )
+    products = table.values @ table.values.T
+    assert table.between == pytest.approx(np.tril(products, -1).sum(axis=1), abs=1e-12)
 
 
 def test_the_order_of_the_samples_does_not_matter():

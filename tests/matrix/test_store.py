@@ -123,8 +123,10 @@ def test_a_failure_is_no_result_and_goes_when_the_trial_succeeds(judge, key, wri
     judge.store.fail(key, Failure(kind="error", detail="it broke"))
     assert not judge.store.finished(key)
     assert judge.store.failure(key).detail == "it broke"
+    assert judge.store.failed() == {key}
     write_trial(judge, key)
     assert judge.store.failure(key) is None
+    assert judge.store.failed() == set()
 
 
 def test_records_are_json_and_checked_when_they_are_read(judge):

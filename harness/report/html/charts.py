@@ -1,6 +1,10 @@
 """The charts of the page: plotly figures of plain data, each with the table that says the same.
 
-Every text that plotly shows is escaped first, since it reads markup in labels.
+Every text that plotly shows is escaped first, since it reads markup in labels. Figures are written
+as the data that plotly's script reads: its Python classes check every property of every chart,
+which took a third of a large page's time, and the tests put the charts through them instead.
+
+Source: plotly's figure reference, https://plotly.com/python/reference/.
 """
 
 from __future__ import annotations
@@ -9,8 +13,6 @@ import json
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
-
-import plotly.graph_objects as go
 
 from harness.gates.words import Verdict
 from harness.report.rows import said
@@ -34,6 +36,10 @@ _ROW: Final = 38
 _TALL: Final = 330
 _FONT: Final = 12
 _DIGITS: Final = 4
+_EACH_LOOK: Final = 10
+"""Pairs up to which each has its tick."""
+
+_Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -104,19 +110,20 @@ def forest(
         zero: where nothing changes.
         digits: after the point.
     """
-    figure = _figure()
     places = list(range(len(rows)))[::-1]
+    traces = []
     for verdict in dict.fromkeys(row.verdict for row in rows):
         ours = [(place, row) for place, row in zip(places, rows, strict=True)
                 if row.verdict is verdict]  # fmt: skip
-        figure.add_trace(
-            go.Scatter(
-                x=[row.mean for _, row in ours],
-                y=[place for place, _ in ours],
-                mode="markers",
-                name=said(verdict),
-                marker={"color": COLOURS[verdict], "symbol": SYMBOLS[verdict], "size": 10},
-                error_x={
+        traces.append(
+            {
+                "type": "scatter",
+                "x": [row.mean for _, row in ours],
+                "y": [place for place, _ in ours],
+                "mode": "markers",
+                "name": said(verdict),
+                "marker": {"color": COLOURS[verdict], "symbol": SYMBOLS[verdict], "size": 10},
+                "error_x": {
                     "type": "data",
                     "symmetric": False,
                     "thickness": 2,
@@ -124,45 +131,51 @@ def forest(
                     "array": [0 if row.high is None else row.high - row.mean for _, row in ours],
                     "arrayminus": [0 if row.low is None else row.mean - row.low for _, row in ours],
                 },
-                text=[_interval(row, digits) for _, row in ours],
-                hovertemplate="%{text}<extra></extra>",
-            )
+                "text": [_interval(row, digits) for _, row in ours],
+                "hovertemplate": "%{text}<extra></extra>",
+            }
         )
     for limit in dict.fromkeys(row.limit for row in rows):
         at = [place for place, row in zip(places, rows, strict=True) if row.limit == limit]
-        figure.add_trace(
-            go.Scatter(
-                x=[limit, limit],
-                y=[min(at) - 0.5, max(at) + 0.5],
-                mode="lines",
-                name=f"limit {limit:.{digits}f}",
-                hoverinfo="skip",
-                line={"color": LIMIT, "width": 2, "dash": "dash"},
-            )
+        traces.append(
+            {
+                "type": "scatter",
+                "x": [limit, limit],
+                "y": [min(at) - 0.5, max(at) + 0.5],
+                "mode": "lines",
+                "name": f"limit {limit:.{digits}f}",
+                "hoverinfo": "skip",
+                "line": {"color": LIMIT, "width": 2, "dash": "dash"},
+            }
         )
-    # All at once: one by one each would copy those before it.
     names = [
-        go.layout.Annotation(
-            x=0,
-            xref="paper",
-            xanchor="left",
-            y=place,
-            yshift=13,
-            yanchor="middle",
-            text=escape(row.name),
-            showarrow=False,
-            font={"size": _FONT},
-        )
+        {
+            "x": 0,
+            "xref": "paper",
+            "xanchor": "left",
+            "y": place,
+            "yshift": 13,
+            "yanchor": "middle",
+            "text": escape(row.name),
+            "showarrow": False,
+            "font": {"size": _FONT},
+        }
         for place, row in zip(places, rows, strict=True)
     ]
-    figure.update_layout(annotations=names)
-    figure.update_yaxes(visible=False, range=[-0.7, len(rows) - 0.2])
-    figure.update_xaxes(title=axis, zeroline=False)
-    figure.update_layout(margin={"l": 14, "r": 14, "t": 8, "b": 44})
-    figure.add_vline(x=zero, line={"color": GREY, "width": 1})
+    nothing = {
+        "type": "line", "x0": zero, "x1": zero, "xref": "x", "y0": 0, "y1": 1, "yref": "y domain",
+        "line": {"color": GREY, "width": 1},
+    }  # fmt: skip
+    layout = {
+        "annotations": names,
+        "shapes": [nothing],
+        "xaxis": {"title": {"text": axis}, "zeroline": False},
+        "yaxis": {"visible": False, "range": [-0.7, len(rows) - 0.2]},
+        "margin": {"l": 14, "r": 14, "t": 8, "b": 44},
+    }
     height = 110 + _ROW * len(rows)
     label = f"{title}: {len(rows)} rows; the table below has the numbers."
-    return _chart(title, label, figure, height, table)
+    return _chart(title, label, traces, layout, height, table)
 
 
 def course(looks: Sequence[Sequence[float | None]], limit: float, table: Table) -> Chart:
@@ -174,15 +187,22 @@ def course(looks: Sequence[Sequence[float | None]], limit: float, table: Table) 
         table: what stands behind it.
     """
     n, mean, low, high = (list(values) for values in zip(*looks, strict=True))
-    figure = _figure()
-    for values, name in ((high, "at most"), (low, "at least")):
-        figure.add_trace(_line(n, values, name, GREY, dash="dot", markers=True))
-    figure.add_trace(_line(n, mean, "mean", ACCENTS[1], markers=True))
-    figure.add_hline(y=limit, line={"color": LIMIT, "width": 2, "dash": "dash"})
-    figure.update_xaxes(title="pairs", dtick=1 if len(looks) <= 10 else 2)  # noqa: PLR2004
-    figure.update_yaxes(title="points of F1")
+    traces = [
+        _line(n, high, "at most", GREY, dash="dot", markers=True),
+        _line(n, low, "at least", GREY, dash="dot", markers=True),
+        _line(n, mean, "mean", ACCENTS[1], markers=True),
+    ]
+    margin = {
+        "type": "line", "x0": 0, "x1": 1, "xref": "x domain", "y0": limit, "y1": limit, "yref": "y",
+        "line": {"color": LIMIT, "width": 2, "dash": "dash"},
+    }  # fmt: skip
+    layout = {
+        "shapes": [margin],
+        "xaxis": {"title": {"text": "pairs"}, "dtick": 1 if len(looks) <= _EACH_LOOK else 2},
+        "yaxis": {"title": {"text": "points of F1"}},
+    }
     label = f"Mean and bounds of the F1 difference after 1 to {len(looks)} pairs."
-    return _chart("Sequential path", label, figure, _TALL, table)
+    return _chart("Sequential path", label, traces, layout, _TALL, table)
 
 
 def curves(arms: Sequence[tuple[str, Any, Any]], table: Table) -> Chart:
@@ -192,33 +212,36 @@ def curves(arms: Sequence[tuple[str, Any, Any]], table: Table) -> Chart:
         arms: name, band of F1 and band of loss of each.
         table: what stands behind it.
     """
-    figure = _figure()
+    traces: list[_Json] = []
     for (name, f1, loss), colour in zip(arms, ACCENTS, strict=False):
         for band, axis in ((f1, "y"), (loss, "y2")):
             epochs = list(range(1, len(band.mean) + 1))
             known = [at for at, value in enumerate(band.mean) if value is not None]
-            figure.add_trace(
-                go.Scatter(
-                    x=[epochs[at] for at in (*known, *reversed(known))],
-                    y=[*(band.high[at] for at in known), *(band.low[at] for at in reversed(known))],
-                    yaxis=axis,
-                    mode="lines",
-                    line={"width": 0},
-                    fill="toself",
-                    fillcolor=_faint(colour),
-                    showlegend=False,
-                    hoverinfo="skip",
-                )
-            )
+            traces.append(
+                {
+                    "type": "scatter",
+                    "x": [epochs[at] for at in (*known, *reversed(known))],
+                    "y": [
+                        *(band.high[at] for at in known), *(band.low[at] for at in reversed(known))
+                    ],
+                    "yaxis": axis,
+                    "mode": "lines",
+                    "line": {"width": 0},
+                    "fill": "toself",
+                    "fillcolor": _faint(colour),
+                    "showlegend": False,
+                    "hoverinfo": "skip",
+                }
+            )  # fmt: skip
             line = _line(epochs, band.mean, name, colour)
-            figure.add_trace(line.update(yaxis=axis, showlegend=axis == "y"))
-    figure.update_layout(
-        yaxis={"domain": [0.4, 1], "title": "F1, select"},
-        yaxis2={"domain": [0, 0.32], "title": "loss", "anchor": "x", "nticks": 4},
-        xaxis={"title": "epoch", "anchor": "y2"},
-    )
+            traces.append({**line, "yaxis": axis, "showlegend": axis == "y"})
+    layout = {
+        "xaxis": {"title": {"text": "epoch"}, "anchor": "y2"},
+        "yaxis": {"domain": [0.4, 1], "title": {"text": "F1, select"}},
+        "yaxis2": {"domain": [0, 0.32], "title": {"text": "loss"}, "anchor": "x", "nticks": 4},
+    }
     label = "F1 on select and training loss by epoch, mean and extremes over the runs of each arm."
-    return _chart("Learning curves", label, figure, _TALL, table)
+    return _chart("Learning curves", label, traces, layout, _TALL, table)
 
 
 def predictions(
@@ -230,18 +253,21 @@ def predictions(
         arms: name, and shares by bin of the safe and of the vulnerable graphs, in percent.
         table: what stands behind it.
     """
-    figure = _figure()
+    traces = []
     for (name, *classes), colour in zip(arms, ACCENTS, strict=False):
         for shares, word, dash in zip(
             classes, ("safe", "vulnerable"), ("dot", "solid"), strict=True
         ):
             edges = [(place + 0.5) / len(shares) for place in range(len(shares))]
             line = _line(edges, shares, f"{name}: {word}", colour, dash=dash)
-            figure.add_trace(line.update(line_shape="hvh"))
-    figure.update_xaxes(title="predicted probability of vulnerable", range=[0, 1])
-    figure.update_yaxes(title="% of the class", rangemode="tozero")
+            line["line"]["shape"] = "hvh"
+            traces.append(line)
+    layout = {
+        "xaxis": {"title": {"text": "predicted probability of vulnerable"}, "range": [0, 1]},
+        "yaxis": {"title": {"text": "% of the class"}, "rangemode": "tozero"},
+    }
     label = "Share of the safe and of the vulnerable gate graphs by predicted probability."
-    return _chart("Predictions on gate", label, figure, _TALL, table)
+    return _chart("Predictions on gate", label, traces, layout, _TALL, table)
 
 
 def sizes(
@@ -254,41 +280,45 @@ def sizes(
         ticks: nodes of each fifth.
         table: what stands behind it.
     """
-    figure = _figure()
-    for (name, found), colour in zip(arms, ACCENTS, strict=False):
-        figure.add_trace(
-            go.Bar(
-                x=list(range(len(found))),
-                y=[f1 for _, f1 in found],
-                name=escape(name),
-                marker={"color": colour},
-                hovertemplate="%{text}: %{y:.3f}<extra></extra>",
-                text=[escape(words) for words, _ in found],
-                textposition="none",
-            )
-        )
-    figure.update_xaxes(
-        title="nodes", tickvals=list(range(len(ticks))), ticktext=[escape(one) for one in ticks]
-    )
-    figure.update_yaxes(title="F1", rangemode="tozero")
+    traces = [
+        {
+            "type": "bar",
+            "x": list(range(len(found))),
+            "y": [f1 for _, f1 in found],
+            "name": escape(name),
+            "marker": {"color": colour},
+            "hovertemplate": "%{text}: %{y:.3f}<extra></extra>",
+            "text": [escape(words) for words, _ in found],
+            "textposition": "none",
+        }
+        for (name, found), colour in zip(arms, ACCENTS, strict=False)
+    ]
+    layout = {
+        "xaxis": {
+            "title": {"text": "nodes"},
+            "tickvals": list(range(len(ticks))),
+            "ticktext": [escape(one) for one in ticks],
+        },
+        "yaxis": {"title": {"text": "F1"}, "rangemode": "tozero"},
+    }
     label = "F1 on gate by fifths of graph size, of each arm."
-    return _chart("Failure by graph size", label, figure, _TALL, table)
-
-
-def _figure() -> go.Figure:
-    """An empty figure without a template: the page's script gives what all have in common."""
-    return go.Figure(layout={"template": {}})
+    return _chart("Failure by graph size", label, traces, layout, _TALL, table)
 
 
 def _line(
     x: Sequence[Any], y: Sequence[Any], name: str, colour: str, *, dash: str = "solid",
     markers: bool = False,
-) -> go.Scatter:  # fmt: skip
-    return go.Scatter(
-        x=list(x), y=list(y), name=escape(name), mode="lines+markers" if markers else "lines",
-        line={"color": colour, "width": 2, "dash": dash}, marker={"size": 5},
-        hovertemplate="%{x:.4~g}: %{y:.4~g}<extra>%{fullData.name}</extra>",
-    )  # fmt: skip
+) -> _Json:  # fmt: skip
+    return {
+        "type": "scatter",
+        "x": list(x),
+        "y": list(y),
+        "name": escape(name),
+        "mode": "lines+markers" if markers else "lines",
+        "line": {"color": colour, "width": 2, "dash": dash},
+        "marker": {"size": 5},
+        "hovertemplate": "%{x:.4~g}: %{y:.4~g}<extra>%{fullData.name}</extra>",
+    }
 
 
 def _interval(row: Interval, digits: int) -> str:
@@ -303,10 +333,11 @@ def _faint(colour: str) -> str:
     return f"rgba({red},{green},{blue},0.18)"
 
 
-def _chart(title: str, label: str, figure: go.Figure, height: int, table: Table) -> Chart:
-    plain = json.loads(figure.to_json())
-    del plain["layout"]["template"]
-    text = json.dumps(_short(plain), separators=(",", ":"), allow_nan=False)
+def _chart(
+    title: str, label: str, traces: Sequence[_Json], layout: _Json, height: int, table: Table
+) -> Chart:
+    figure = _short({"data": list(traces), "layout": layout})
+    text = json.dumps(figure, separators=(",", ":"), allow_nan=False)
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return Chart(title, label, text, height, table)
