@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from harness.cli.places import AllStored, Stored, folder_of
+from harness.cli.uncollected import uncollected
 from harness.report.formats import Format, Per
 
 if TYPE_CHECKING:
@@ -43,14 +44,15 @@ def report(
     from harness.report.summary import summarise  # noqa: PLC0415
     from harness.report.write import to_text  # noqa: PLC0415
 
-    judge = open_stored(folder)
-    summary = summarise(judge)
-    if output is not None:
-        write_whole(output, to_text(judge, summary, form).encode())
-    elif form is Format.CONSOLE:
-        show_summary(summary, quiet=False)
-    else:
-        typer.echo(to_text(judge, summary, form), nl=False)
+    with uncollected():
+        judge = open_stored(folder)
+        summary = summarise(judge)
+        if output is not None:
+            write_whole(output, to_text(judge, summary, form).encode())
+        elif form is Format.CONSOLE:
+            show_summary(summary, quiet=False)
+        else:
+            typer.echo(to_text(judge, summary, form), nl=False)
     raise typer.Exit(summary.exit_code)
 
 
