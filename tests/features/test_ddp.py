@@ -355,6 +355,18 @@ def test_an_error_that_all_ranks_meet_is_the_fits_own(make_spec):
         assert caught.value.mend == "do something else"
 
 
+@forked
+def test_a_damaged_checkpoint_is_told_as_of_one_process(make_spec, tmp_path):
+    spec = make_spec("ddp", folder=tmp_path / "run")
+    fit(spec)
+    last = spec.folder / checkpoint.LAST
+    content = last.read_bytes()
+    last.write_bytes(content[: len(content) // 2])
+    with pytest.raises(checkpoint.DamagedCheckpointError) as caught:
+        fit(replace(spec, resume=True))
+    assert caught.value.where == str(last)
+
+
 @pytest.mark.slow
 @forked
 def test_ranks_that_begin_with_nothing_find_the_same(make_spec, monkeypatch, tmp_path):
