@@ -81,7 +81,7 @@ def judge_and_show(
     from harness.report.write import FILES, to_text, write_report  # noqa: PLC0415
 
     # What is wrong with it is said before data are built.
-    objects = _objects(settings.share)
+    objects = objects_of(settings.share)
     console = Console(stderr=True, quiet=quiet)
     with cluster_of(settings) as cluster:
         ablation = _prepare(settings, cluster, only, console)
@@ -125,7 +125,12 @@ def _prepare(
     return ablation
 
 
-def _objects(share: str) -> Objects | None:
+def objects_of(share: str) -> Objects | None:
+    """The objects below the URL of --share; None where it was not given.
+
+    Raises:
+        UsageError: if it is no URL, or of an unknown kind.
+    """
     if not share:
         return None
     from harness.sharing.objects import Objects  # noqa: PLC0415

@@ -140,6 +140,21 @@ def test_a_plan_says_what_a_run_takes_and_trains_no_ablation(process, data, tmp_
     assert not (tmp_path / "out").exists()
 
 
+def test_a_plan_counts_what_other_machines_found(process, data, tmp_path):
+    question = (
+        "--plugins", PLUGIN, "--features", "planted_constant", "--models", "gcn",
+        "--baseline", "plain", "--data", data, "--epochs", 2,
+        "--share", (tmp_path / "bucket").as_uri(),
+    )  # fmt: skip
+    before = process("plan", *question, "--out", "mine")
+    assert "(probed)" in before.stdout
+    process("run", *question, "--out", "theirs", code=1)
+    after = process("plan", *question, "--out", "mine")
+    assert "stored trial" in after.stdout
+    assert re.search(r"\d trials, \d of them stored;", after.stdout)
+    assert not (tmp_path / "mine").exists()
+
+
 def test_a_run_of_pairs_names_what_cannot_be_and_a_report_repeats_it(process, data, tmp_path):
     # Constant logits collapse at the first seed, so four trials are all that is run.
     done = process(
