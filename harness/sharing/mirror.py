@@ -39,11 +39,11 @@ def mirror(url: str, data_root: Path) -> list[Path]:
         A store for each kind of hardware that there is a plan of.
 
     Raises:
-        UsageError: if nothing is there.
+        UsageError: if nothing is there, or no such folder.
         StoreError: if the URL cannot be reached, or a plan or bundle is not what it should be.
         OSError: if the disk is full.
     """
-    objects = Objects(url)
+    objects = Objects(url, make=False)
     names = sorted(name for name in objects.versions(PLANS) if _NAME.match(name))
     if not names:
         raise UsageError(

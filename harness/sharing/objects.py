@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
@@ -45,14 +46,15 @@ class Objects:
 
     Args:
         url: such as ``s3://bucket/folder``.
+        make: whether a folder that is not there is made.
 
     Raises:
-        UsageError: if it is no URL, or of an unknown kind.
+        UsageError: if it is no URL, of an unknown kind, or a folder that is not there.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, make: bool = True) -> None:
         self.url = url.rstrip("/")
-        self._store = _open(self.url)
+        self._store = _open(self.url, make=make)
 
     def address(self, *parts: str) -> str:
         """An object's URL, for messages."""
@@ -152,7 +154,7 @@ class Objects:
             ) from error
 
 
-def _open(url: str) -> ObjectStore:
+def _open(url: str, *, make: bool) -> ObjectStore:
     parts = urlsplit(url)
     if not is_url(url) or parts.scheme not in _KINDS:
         raise UsageError(
@@ -161,7 +163,7 @@ def _open(url: str) -> ObjectStore:
         )  # fmt: skip
     try:
         if parts.scheme == "file":
-            return LocalStore(parts.path, mkdir=True)
+            return LocalStore(_folder(url, make=make), mkdir=make)
         return from_url(
             url,
             # Whoever names an endpoint of their own by http wants that.
@@ -175,3 +177,22 @@ def _open(url: str) -> ObjectStore:
     except (BaseError, OSError, ValueError) as error:
         said = str(error).partition("\n")[0]
         raise UsageError(f"cannot be opened: {said}", where=url, mend=_MEND) from error
+
+
+def _folder(url: str, *, make: bool) -> Path:
+    """The folder of a ``file://`` URL.
+
+    Source: RFC 8089, The "file" URI Scheme: an empty host or localhost, and an encoded path.
+    """
+    host, slash, path = url.partition("://")[2].partition("/")
+    if not slash or host not in ("", "localhost"):
+        raise UsageError(
+            "names no folder from the root of the file system", where=f"'{url}'",
+            mend="write three slashes: file:///FOLDER",
+        )  # fmt: skip
+    folder = Path("/", unquote(path))
+    if not make and not folder.is_dir():
+        raise UsageError(
+            "there is no such folder", where=url, mend="run first: ablate run --share URL"
+        )
+    return folder

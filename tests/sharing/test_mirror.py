@@ -89,6 +89,9 @@ def test_what_was_forged_below_a_url_is_refused_when_it_is_read(run, url, tmp_pa
 
 
 def test_an_empty_place_is_said(url, tmp_path):
+    with pytest.raises(UsageError, match="there is no such folder"):
+        mirror(url, tmp_path / "data")
+    (tmp_path / "shared").mkdir()
     with pytest.raises(UsageError, match="there is no plan in it"):
         mirror(url, tmp_path / "data")
 

@@ -68,6 +68,26 @@ def test_what_is_no_address_of_objects_is_refused(url):
     assert f"'{url}'" in str(error.value)
 
 
+def test_a_folders_url_is_decoded(tmp_path):
+    folder = tmp_path / "a b%#?"
+    Objects(folder.as_uri()).put(b"one", "trials", "a.zip")
+    assert (folder / "trials" / "a.zip").read_bytes() == b"one"
+    there = Objects(folder.as_uri().replace("file://", "file://localhost"), make=False)
+    assert there.get("trials", "a.zip") == b"one"
+
+
+@pytest.mark.parametrize("url", ["file://folder", "file://folder/below"])
+def test_a_folder_begins_at_the_root(url):
+    with pytest.raises(UsageError, match=r"from the root(?s:.*)three slashes"):
+        Objects(url)
+
+
+def test_who_only_reads_makes_no_folder(url, tmp_path):
+    with pytest.raises(UsageError, match="no such folder"):
+        Objects(url, make=False)
+    assert not (tmp_path / "shared").exists()
+
+
 def test_urls_and_paths_are_told_apart():
     assert is_url("s3://bucket/x")
     assert not is_url("./s3/x")
