@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from harness.cli import main
 from harness.feature import make_arm
@@ -16,6 +17,14 @@ from harness.result import EpochRecord, FitSpec
 from harness.selection import parse, parse_single
 from harness.settings import TrainingSettings
 from harness.testing import planted_graphs
+
+
+def pytest_configure():
+    """Let no property fail by the clock: a slow or busy machine is no defect."""
+    settings.register_profile(
+        "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session", autouse=True)

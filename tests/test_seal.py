@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.seal import DIGEST, sealed, unsealed
@@ -17,13 +17,11 @@ RECORDS = st.dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(RECORDS | st.lists(RECORDS))
 def test_what_was_sealed_and_written_reads_back(record):
     assert unsealed(json.loads(json.dumps(sealed(record)))) == record
 
 
-@settings(deadline=None)
 @given(st.data(), RECORDS)
 def test_a_flipped_bit_is_noticed_or_harmless(data, record):
     content = bytearray(json.dumps(sealed(record)).encode())

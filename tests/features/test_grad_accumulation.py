@@ -124,7 +124,7 @@ def test_whole_fits_with_adam_clipping_and_a_schedule_by_step_end_alike(make_spe
 
 
 @given(st.integers(1, 9), st.integers(1, 5), st.integers(1, 40))
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 def test_however_it_is_cut_the_gradient_is_that_of_the_mean(make_spec, graphs, size, steps, count):
     spec = make_spec((GradientAccumulation(steps=steps),), model="gcn[dropout=0,layers=1]",
                      graphs=graphs, batch_size=size, clip_norm=0)  # fmt: skip

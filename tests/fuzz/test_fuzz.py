@@ -51,7 +51,7 @@ def test_a_reader_answers_whatever_bytes_come(name, make_child):
     child = make_child(TARGETS[name])
     child.check_sound()
 
-    @settings(max_examples=2 if name in SLOW else 15, deadline=None, database=None)
+    @settings(max_examples=2 if name in SLOW else 15, database=None)
     @given(st.integers(0, 2**63))
     def answers(seed):
         path, content = child.damage(Random(seed))
@@ -64,7 +64,7 @@ def test_a_reader_answers_whatever_bytes_come(name, make_child):
     "mutate", [mutate_bytes, mutate_json, mutate_lines, mutate_npy, mutate_zip]
 )
 @given(st.integers(0, 2**63), st.binary(max_size=300))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_damage_is_bounded_and_the_same_for_a_seed(mutate, seed, content):
     first = mutate(Random(seed), content, [b"other"])
     assert first == mutate(Random(seed), content, [b"other"])

@@ -28,9 +28,7 @@ def sorted_edges(edge_index: torch.Tensor) -> list[tuple[int, int]]:
     return sorted(map(tuple, edge_index.T.tolist()))
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 1000),
     index=st.lists(st.integers(0, 39), min_size=1, max_size=20),

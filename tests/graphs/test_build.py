@@ -76,7 +76,7 @@ def keys(samples):
     return {s.text_key for s in samples}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(texts, st.randoms())
 def test_packing_is_the_definition_in_any_order(samples, random):
     chosen, both = brute_force(samples)

@@ -173,9 +173,7 @@ def test_a_missing_file_is_named(make_graphs, tmp_path):
         open_folder(tmp_path / "nowhere")
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_damage_to_a_header_raises_anything_but_a_data_error(make_graphs, tmp_path, data):
     folder = tmp_path / "set"

@@ -31,7 +31,7 @@ def labelled_groups(draw):
     return label, random.choice(names, graphs)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(labelled_groups(), st.sampled_from([2, 3, 5, 7]), st.integers(0, 2**32 - 1))
 def test_they_are_those_of_scikit_learn(data, folds, seed):
     wanted = of_sklearn(*data, folds, seed)

@@ -25,7 +25,7 @@ def labelled_groups(draw):
     return label[order], group[order]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(labelled_groups(), st.integers(0, 1000))
 def test_parts_are_disjoint_cover_everything_and_keep_groups_and_shares(data, seed):
     label, group = data

@@ -32,7 +32,7 @@ class Accumulating(Feature):
         return self.steps
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(nodes=st.integers(1, 700), graphs=st.integers(1, 40), steps=st.integers(1, 4))
 def test_windows_count_batches_and_hold_the_order_once(make_spec, nodes, graphs, steps):
     arm = (Accumulating(steps=steps),)
@@ -50,7 +50,7 @@ def test_windows_count_batches_and_hold_the_order_once(make_spec, nodes, graphs,
     assert all(size <= nodes or len(one) == 1 for size, one in zip(sizes, wanted, strict=True))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(nodes=st.integers(1, 400), arm=st.sampled_from(["", "class_weights", "focal_loss"]))
 def test_the_loss_of_a_window_is_the_mean_over_its_graphs_however_it_is_cut(make_spec, nodes, arm):
     whole, cut = (

@@ -46,7 +46,7 @@ def test_the_rate_of_the_steepest_descent_is_found(at):
 
 
 @given(st.floats(-4, -2), st.integers(0, 10_000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_noise_moves_it_by_less_than_half_a_decade_mostly_or_gives_the_fallback(decade, seed):
     draws = np.random.default_rng(seed).standard_normal((20, 60))
     found = [

@@ -151,7 +151,7 @@ def test_a_parse_that_takes_too_long_is_stopped_and_the_parser_goes_on(monkeypat
     assert parser.read(b"int f(void) { }", 100).name == "f"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet="ab01;:=(){}[]<>*&.,#\"'\\\n ifelsretun/é\0", max_size=80) | st.text())
 def test_any_text_gives_a_tree(text):
     tree = read(text).tree

@@ -181,7 +181,7 @@ def test_warnings_of_what_is_read_are_not_shown_and_collection_goes_on():
     assert gc.isenabled()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet="ab01:=()[]{}.,'\"\\#\n\t ifdeflambdayieldawait*-@é\0") | st.binary())
 def test_any_text_is_read_or_unreadable(text):
     try:

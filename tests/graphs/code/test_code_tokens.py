@@ -40,7 +40,7 @@ def test_what_is_not_closed_ends_with_its_line_or_text():
     assert lexed("x /* open") == [("name", "x")]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text())
 def test_every_visible_sign_outside_of_comments_is_in_a_token(text):
     text = text.replace("/", "")

@@ -107,9 +107,7 @@ def test_hostile_and_oversized_functions_cost_themselves_alone(write_lines):
     }
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=8))
 def test_any_functions_are_read_or_are_a_data_error(tmp_path, functions):
     path = tmp_path / "any.jsonl"

@@ -84,9 +84,7 @@ def test_a_missing_file_is_named(tmp_path):
         read_groups(tmp_path / "gone.csv", Counter(), strict=False)
 
 
-@settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=120) | st.text(alphabet='ab01,"\n\r\0é').map(str.encode))
 def test_any_bytes_are_read_or_are_a_data_error(write, content):
     try:

@@ -148,9 +148,7 @@ def test_a_member_without_a_name_is_passed_over(tmp_path):
         assert [member.name for member in found] == ["a.c"]
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_damaged_archive_raises_nothing_but_a_data_error(tmp_path, data):
     path = tmp_path / "all.zip"

@@ -153,9 +153,7 @@ def test_everything_else_is_no_number(value):
     assert record(n=None).number("n") is None
 
 
-@settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_are_a_data_error(tmp_path, content):
     path = tmp_path / "any.jsonl"

@@ -232,9 +232,7 @@ fields = ["ast_nodes", "edge_index", "label", "target", "weight", "code", "func"
           "group", "project", "commit_id", "language"]  # fmt: skip
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.dictionaries(st.sampled_from(fields), json_values), min_size=1, max_size=4))
 def test_any_json_is_read_or_is_a_data_error(tmp_path, changes):
     path = tmp_path / "any.jsonl"
