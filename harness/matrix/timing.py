@@ -135,21 +135,22 @@ def training_share(found: FitResult) -> float:
     return training / (training + evaluation) if training else 1.0
 
 
-def serve(pipe: Connection, spec: str, data: str, plugins: tuple[str, ...], settings: str) -> None:
+def serve(
+    pipe: Connection, spec: str, data: str, scratch: str, plugins: tuple[str, ...], settings: str
+) -> None:
     """The life of an arm's process: one visit for each word that comes through the pipe."""
     die_with_parent()
     leave_interrupts_to_the_driver()
-    trial = TrialSpec.model_validate_json(spec)
-    with tempfile.TemporaryDirectory(prefix="gnn-ablation-timing-") as scratch:
-        print_to(Path(scratch) / "log")
-        prepare(plugins, trial.threads)
-        cores = available_cores()  # nothing trains beside it
-        arm = TimedArm(
-            to_fit(trial, Path(data), Store(Path(scratch)), max(1, cores // trial.threads)),
-            TimingSettings.model_validate_json(settings),
-        )
-        while pipe.recv_bytes() == b"visit":
-            pipe.send_bytes(json.dumps(asdict(arm.visit())).encode())
+    trial, folder = TrialSpec.model_validate_json(spec), Path(scratch)
+    print_to(folder / "log")
+    prepare(plugins, trial.threads)
+    cores = available_cores()  # nothing trains beside it
+    arm = TimedArm(
+        to_fit(trial, Path(data), Store(folder), max(1, cores // trial.threads)),
+        TimingSettings.model_validate_json(settings),
+    )
+    while pipe.recv_bytes() == b"visit":
+        pipe.send_bytes(json.dumps(asdict(arm.visit())).encode())
 
 
 class TimedCell:
@@ -171,10 +172,17 @@ class TimedCell:
     ) -> None:  # fmt: skip
         self._timeout = visit_timeout
         self._arms: dict[str, tuple[ForkServerProcess, Connection]] = {}
+        # Of this process, since those of the arms are killed with all that they hold.
+        self._scratch = tempfile.TemporaryDirectory(
+            prefix="gnn-ablation-timing-", ignore_cleanup_errors=True
+        )
         for name, spec in (("baseline", baseline), ("candidate", candidate)):
             here, there = context.Pipe()
+            folder = Path(self._scratch.name) / name
+            folder.mkdir()
             arguments = (
-                there, spec.model_dump_json(), str(data), plugins, settings.model_dump_json(),
+                there, spec.model_dump_json(), str(data), str(folder), plugins,
+                settings.model_dump_json(),
             )  # fmt: skip
             process = context.Process(target=serve, args=arguments, name=f"timed-{name}")
             with uninterrupted():
@@ -190,6 +198,7 @@ class TimedCell:
             process.kill()
             process.join()
             pipe.close()
+        self._scratch.cleanup()
 
     def block(self, order: list[str]) -> dict[str, Any]:
         """Time one block of four visits in an order from ``drawn_order``; JSON data."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -58,6 +59,24 @@ def test_evaluation_is_left_out_by_its_share(make_spec):
     evaluated = sum(record.evaluation_seconds for record in found.history)
     assert training_share(found) == pytest.approx(trained / (trained + evaluated))
     assert training_share(replace(found, train_seconds=(), setup_seconds=0, finish_seconds=0)) == 1
+
+
+@pytest.mark.parametrize("way", ["noop", "kill"])
+def test_what_arms_leave_in_the_temporary_folder_goes_with_them(
+    make_judge, packed, plugin, tmp_path, monkeypatch, way
+):
+    judge = make_judge("planted_noop" if way == "noop" else "planted_crash[way=kill]")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    cell = judge.plan.features[0].cells[0]
+    baseline, candidate = (judge.plan.trials[keys[0]] for keys in (cell.baseline, cell.candidate))
+    executor = LocalExecutor(judge.store, 1, 60, (plugin,))
+    with executor.timed(baseline, candidate, packed[1], TimingSettings(epochs=1)) as timed:
+        outcome = nullcontext() if way == "noop" else pytest.raises(NotMeasuredError)
+        with outcome:
+            timed.block(drawn_order(random.Random(0)))
+        (scratch,) = tmp_path.glob("gnn-ablation-timing-*")
+        assert list(scratch.glob("baseline/work/*/last.pt"))
+    assert not list(tmp_path.glob("gnn-ablation-timing-*"))
 
 
 def test_an_arm_that_dies_is_not_measured(make_judge, packed, plugin):
