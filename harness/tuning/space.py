@@ -8,6 +8,7 @@ where the run has no such thing. What follows ``=`` is a range ``low..high``, wi
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ GRAMMAR = (
 
 _NAME = re.compile(r"([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)?)(\??)\Z")
 _RANGE = re.compile(r"(.+?)\.\.(.+?)(?::(log|step=(.+)))?\Z")
+_CHOSEN = frozenset('"|')
 _CHOICE = re.compile(r'(?:"(?:\\.|[^"\\])*"|[^|"])*')
 
 
@@ -92,7 +94,7 @@ def _entry(text: str) -> Entry:
         raise bad(text, f"'{name}' is no name with values behind it")
     optional = bool(found[2])
     span = _RANGE.match(body)
-    if span is not None and '"' not in body:
+    if span is not None and not _CHOSEN & set(body):
         return _range(text, Entry(found[1], optional), span)
     choices = tuple(_scalar(text, one.strip()) for one in _parts(text, body))
     if len(choices) > MOST_CHOICES:
@@ -148,4 +150,6 @@ def _scalar(text: str, part: str) -> Scalar:
 
 
 def _write(value: Scalar) -> str:
+    if isinstance(value, str) and ".." in value:
+        return json.dumps(value)  # as a path may be; bare and alone it would be a range
     return str(Selection("choice", {"value": value}))[len("choice[value=") : -1]

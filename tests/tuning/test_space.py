@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
@@ -85,11 +85,22 @@ def test_an_error_says_where_and_how_to_write_it():
     assert "write entries by commas" in caught.value.mend
 
 
+def test_two_points_in_a_path_make_no_range():
+    (paths,) = parse_space("param_groups.pretrained=../a.pt|../b.pt")
+    assert paths.choices == ("../a.pt", "../b.pt")
+    (one,) = parse_space('param_groups.pretrained="../a.pt"')
+    assert one.choices == ("../a.pt",)
+    assert str(one) == 'param_groups.pretrained="../a.pt"'
+
+
 numbers = st.floats(-1e6, 1e6, allow_nan=False) | st.integers(-1000, 1000)
 scalars = numbers | st.booleans() | st.none() | st.text(max_size=8)
 names = st.from_regex(r"[a-z][a-z0-9_]{0,8}(\.[a-z][a-z0-9_]{0,8})?", fullmatch=True)
 
 
+@example(name="a", optional=False, choices=[0.0, "..0"])
+@example(name="a", optional=False, choices=["0..0"])
+@example(name="a", optional=False, choices=['..\\u2028"|'])
 @given(names, st.booleans(), st.lists(scalars, min_size=1, max_size=5, unique_by=repr))
 def test_choices_are_read_back_as_they_are_written(name, optional, choices):
     entry = Entry(name, optional, choices=tuple(choices))
