@@ -44,8 +44,7 @@ def on_cluster(
         UsageError: if two plugins have one name.
         OSError: if a plugin cannot be read.
     """
-    results = ablation.judge.results
-    data = DataHere({}, {content: results.graphs(content) for content in results.folders})
+    data = DataHere.of(ablation.judge.results)
     plugins = plugin_files(map(Path, ablation.plugins))
     limits = Limits(ablation.timeout, jobs)
     return RayExecutor(cluster, ablation.store, data.truth, limits, plugins, tell)

@@ -210,35 +210,31 @@ class Contributions:
     @cached_property
     def between(self) -> NDArray[np.float64]:
         """``[n]`` of each row k, the sum of c_ki c_li over groups i and the rows l before it."""
-        width, places = self._placed()
-        before = np.zeros(width)
+        groups, places = self._placed()
+        before = np.zeros(len(groups))
         found = np.zeros(len(self.rows))
         for k, (place, (_, contributed)) in enumerate(zip(places, self.rows, strict=True)):
             found[k] = contributed @ before[place]
             before[place] += contributed
         return found
 
-    def _placed(self) -> tuple[int, list[NDArray[np.int64]]]:
-        """A number of places, and for each row which of them are its groups'."""
+    def _joined(self) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
+        """All groups, and for each row where in them its own are."""
+        groups, places = self._placed()
+        seen = np.zeros(len(groups), dtype=bool)
+        for place in places:
+            seen[place] = True
+        order = np.cumsum(seen) - 1
+        return groups[seen], [order[place] for place in places]
+
+    def _placed(self) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
+        """Numbers among which all groups are, ascending, and for each row where its own are."""
         own = [groups for groups, _ in self.rows]
         lowest, width = _spread(own)
         if width > _SPARSE * sum(map(len, own)):
-            groups, places = self._joined()
-            return len(groups), places
-        return width, [groups - lowest for groups in own]
-
-    def _joined(self) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
-        """All groups, and for each row where in them its own are."""
-        own = [groups for groups, _ in self.rows]
-        there = np.concatenate(own) if own else np.empty(0, dtype=np.int64)
-        lowest, width = _spread(own)
-        if width > _SPARSE * len(there):
-            groups = np.unique(there)
+            groups = np.unique(np.concatenate(own))
             return groups, [np.searchsorted(groups, one) for one in own]
-        seen = np.zeros(width, dtype=bool)
-        seen[there - lowest] = True
-        place = np.cumsum(seen) - 1
-        return np.flatnonzero(seen) + lowest, [place[one - lowest] for one in own]
+        return np.arange(lowest, lowest + width), [one - lowest for one in own]
 
 
 _SPARSE = 16

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from harness.graphs.dataset import PackedGraphs
     from harness.matrix.planned import Plan
+    from harness.matrix.results import Results
     from harness.matrix.spec import TrialSpec
 
 
@@ -32,6 +33,15 @@ class DataHere:
     folders: dict[str, str]
     graphs: dict[str, PackedGraphs]
     _truths: dict[tuple[str, int], Truth] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, results: Results) -> DataHere:
+        """Those that results are judged on.
+
+        Raises:
+            DataError: if a file is missing or damaged.
+        """
+        return cls({}, {content: results.graphs(content) for content in results.folders})
 
     def truth(self, spec: TrialSpec) -> Truth:
         """A trial's gate part; drawn once for all trials of a seed.

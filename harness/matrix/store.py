@@ -141,6 +141,10 @@ class Store:
         """Where features keep what other runs can use again."""
         return self.root / "cache"
 
+    @property
+    def _failures(self) -> Path:
+        return self.root / "failures"
+
     def work(self, key: str) -> Path:
         """The scratch folder of a trial in progress; it survives interruptions."""
         return self.root / "work" / key
@@ -225,7 +229,7 @@ class Store:
                 elif (work / name).exists():
                     shutil.copy2(work / name, draft / name)
             write_json(draft / RESULT, sealed(result.model_dump(mode="json")))
-        (self.root / "failures" / f"{key}.json").unlink(missing_ok=True)
+        (self._failures / f"{key}.json").unlink(missing_ok=True)
         shutil.rmtree(work, ignore_errors=True)
 
     def receive(self, key: str, files: Mapping[tuple[str, ...], bytes]) -> None:
@@ -253,16 +257,15 @@ class Store:
         before = self.failure(key)
         attempts = 1 if before is None else before.attempts + 1
         counted = failure.model_copy(update={"attempts": attempts})
-        write_json(self.root / "failures" / f"{key}.json", counted.model_dump())
+        write_json(self._failures / f"{key}.json", counted.model_dump())
 
     def failed(self) -> set[str]:
         """Keys of all trials of which a failed attempt is on record."""
-        folder = self.root / "failures"
-        return {path.stem for path in folder.glob("*.json")} if folder.is_dir() else set()
+        return {path.stem for path in self._failures.glob("*.json")}
 
     def failure(self, key: str) -> Failure | None:
         """The last failed attempt of a trial without a result."""
-        path = self.root / "failures" / f"{key}.json"
+        path = self._failures / f"{key}.json"
         try:
             return Failure.model_validate(read_json(path)) if path.exists() else None
         except (ValidationError, DataError):

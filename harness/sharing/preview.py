@@ -44,8 +44,7 @@ def preview(ablation: Ablation, objects: Objects, scratch: Path) -> tuple[Ablati
         if record is not None:
             store.keep(part, name, record)
     results = ablation.judge.results
-    data = DataHere({}, {content: results.graphs(content) for content in results.folders})
-    exchange = Exchange(objects, store, plan, data.truth)
+    exchange = Exchange(objects, store, plan, DataHere.of(results).truth)
     exchange.pull_trials(all_of_them=True)
     exchange.pull_records()
     judge = Judge(plan, store, Results(store, results.folders))

@@ -40,8 +40,7 @@ def run_shared(
             beginning or at the end.
         OSError: if the store cannot be written.
     """
-    results = ablation.judge.results
-    data = DataHere({}, {content: results.graphs(content) for content in results.folders})
+    data = DataHere.of(ablation.judge.results)
     exchange = Exchange(objects, ablation.store, ablation.plan, data.truth)
     exchange.pull_trials(all_of_them=True)
     exchange.pull_records()

@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.gates.words import Verdict
@@ -99,7 +99,7 @@ def test_a_gate_that_is_reported_alone_never_fails_a_build(make_summary):
     assert case[0].get("message").startswith("reported and not judged: ")
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(name=st.text(max_size=40) | st.sampled_from(["\x00\x1b[2J\ufffe", "]]>&<!--\"'", "\ud800"]))
 def test_any_name_comes_through_as_itself_save_what_xml_forbids(one_summary, schema, name):
     summary = one_summary(name)

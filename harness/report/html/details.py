@@ -85,7 +85,7 @@ def drawn_cells(summary: Summary, most: int = DRAWN) -> frozenset[tuple[str, int
 
     Args:
         summary: the verdicts.
-        most: cells at most; each costs a tenth of a second and 40 kB.
+        most: cells at most; each costs some hundredths of a second and 40 kB.
     """
     run = [
         (state.cell.verdict is Verdict.FAIL, (one.planned.name, number))
