@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.gates.inputs import GateInputError
-from harness.metrics import f1_score
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,17 +38,8 @@ class Predictions:
         Raises:
             GateInputError: naming the array that does not fit.
         """
-        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
-        for name, array in arrays.items():
-            if array.ndim != 1 or array.shape != self.index.shape or array.dtype.kind not in "iub":
-                raise GateInputError(
-                    f"{array.dtype} of shape {array.shape}, where whole numbers of shape "
-                    f"({len(self.index)},) are wanted",
-                    where=f"predictions.{name}",
-                )
-        for name in ("label", "predicted"):
-            if len(self.index) and not 0 <= arrays[name].min() <= arrays[name].max() <= 1:
-                raise GateInputError("a value is neither 0 nor 1", where=f"predictions.{name}")
+        for field in fields(self):
+            _check(field.name, getattr(self, field.name), len(self.index))
         if not self.label.any():
             raise GateInputError(
                 "no gate sample is vulnerable, so F1 is not defined",
@@ -72,8 +62,10 @@ class Predictions:
         Raises:
             GateInputError: if they do not fit.
         """
-        found = Predictions(self.index, self.label, predicted, self.group)
-        vars(found).update(positives=self.positives, groups=self.groups)
+        _check("predicted", predicted, len(self.index))
+        known = {name: getattr(self, name) for name in ("index", "label", "group")}
+        found = object.__new__(Predictions)  # all but the predictions was checked before
+        vars(found).update(known, predicted=predicted, positives=self.positives, groups=self.groups)
         return found
 
     @cached_property
@@ -84,7 +76,8 @@ class Predictions:
     @cached_property
     def f1(self) -> float:
         """F1 of the vulnerable class, in 0..1."""
-        return f1_score(self.label, self.predicted)
+        found = int(np.count_nonzero(self.label & self.predicted))
+        return 2 * found / (self.positives + int(np.count_nonzero(self.predicted)))
 
     @cached_property
     def by_index(self) -> Predictions:
@@ -111,6 +104,18 @@ class Predictions:
         groups, place = self.groups
         share = influence(self.label, self.predicted) / len(self.index)
         return np.asarray(np.bincount(place, share, len(groups)), np.float64)
+
+
+def _check(name: str, array: NDArray[np.integer], length: int) -> None:
+    """Refuse an array of predictions that is of another shape or kind, or not of 0 and 1."""
+    if array.shape != (length,) or array.dtype.kind not in "iub":
+        raise GateInputError(
+            f"{array.dtype} of shape {array.shape}, where whole numbers of shape ({length},) are "
+            "wanted",
+            where=f"predictions.{name}",
+        )
+    if name in ("label", "predicted") and length and not 0 <= array.min() <= array.max() <= 1:
+        raise GateInputError("a value is neither 0 nor 1", where=f"predictions.{name}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -152,11 +152,11 @@ def decide(
     Source: standard error, `harness.gates.estimate`; boundaries, `harness.gates.tables`.
     """
     trial = _Trial.read(differences, margin, contributions, budget, floor, shared)
-    for n in range(FIRST_FAIL, trial.last + 1):
-        decision = _look(trial, n)
-        if decision.verdict is not Verdict.INCONCLUSIVE or n == trial.last:
-            return decision
-    return _too_few(trial)
+    if trial.last < FIRST_FAIL:
+        return _too_few(trial)
+    looks = range(FIRST_FAIL, trial.last)
+    decided = (n for n in looks if _answer(n, trial.gap(n)) is not Verdict.INCONCLUSIVE)
+    return _look(trial, next(decided, trial.last))
 
 
 def distances(
@@ -231,6 +231,14 @@ def _first(shared: list[float], pairs: int) -> list[float]:
     return shared[:pairs]
 
 
+def _answer(n: int, gap: Estimate) -> Verdict:
+    """What the look after n pairs says, of the mean less the margin."""
+    c_pass = C_PASS.get(n)
+    if c_pass is not None and gap.mean - c_pass * gap.se > 0:
+        return Verdict.PASS
+    return Verdict.FAIL if gap.mean + C_FAIL[n] * gap.se < 0 else Verdict.INCONCLUSIVE
+
+
 def _look(trial: _Trial, n: int) -> Decision:
     seen = trial.gap(n)
     gap, se, margin = seen.mean, seen.se, trial.margin
@@ -238,17 +246,12 @@ def _look(trial: _Trial, n: int) -> Decision:
     c_pass = C_PASS.get(n)
     lower = None if c_pass is None else mean - c_pass * se
     upper = mean + C_FAIL[n] * se
-    verdict, lean = Verdict.INCONCLUSIVE, None
-    if c_pass is not None and gap - c_pass * se > 0:
-        verdict = Verdict.PASS
-    elif gap + C_FAIL[n] * se < 0:
-        verdict = Verdict.FAIL
-    else:
-        lean = _lean(gap, lower, upper, margin)
+    verdict, lean = _answer(n, seen), None
     more: int | None = 0
     more_50: int | None = 0
     reason = ""
     if verdict is Verdict.INCONCLUSIVE:
+        lean = _lean(gap, lower, upper, margin)
         more, reason = pairs_still_needed(n, gap, seen.sd, seen.v_cov, power=0.8)
         more_50, _ = pairs_still_needed(n, gap, seen.sd, seen.v_cov, power=0.5)
     return Decision(

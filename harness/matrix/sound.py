@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
 from harness.gates.tables import MOST_PAIRS
 from harness.matrix.planned import SPARE_SEEDS, timing_key
 from harness.matrix.shapes import PARTS, Shape
+from harness.matrix.spec import by_seed
 from harness.selection import parse
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from harness.matrix.planned import Plan, PlannedCell, PlannedFeature
 
 FEWEST_PAIRS = 1
@@ -31,13 +35,26 @@ def plan_problem(plan: Plan) -> str:
     for content in plan.data:
         if not _CONTENT.match(content):
             return f"{content!r} is no content hash"
+    cells = chain.from_iterable(feature.cells for feature in plan.features)
+    arms = {keys for keys in chain.from_iterable(cell.arms for cell in cells) if keys}
+    fit = {keys for keys in arms if _differ_by_seed(plan, keys)}
+    known = set(chain.from_iterable(fit))
     for key, spec in plan.trials.items():
-        if spec.key != key:
+        if key not in known and spec.key != key:
             return f"trial {key} is another one than its key says"
-    return next(filter(None, (_feature_problem(plan, one) for one in plan.features)), "")
+    return next(filter(None, (_feature_problem(plan, one, fit) for one in plan.features)), "")
 
 
-def _feature_problem(plan: Plan, feature: PlannedFeature) -> str:
+def _differ_by_seed(plan: Plan, keys: tuple[str, ...]) -> bool:
+    """Whether keys are those of trials of the seeds from 0 on, alike in all else."""
+    first = plan.trials.get(keys[0])
+    if first is None or len(keys) > plan.budget + SPARE_SEEDS:
+        return False
+    wanted = by_seed(first, len(keys))
+    return tuple(wanted) == keys and all(plan.trials.get(key) == wanted[key] for key in keys)
+
+
+def _feature_problem(plan: Plan, feature: PlannedFeature, fit: Collection[tuple[str, ...]]) -> str:
     wanted = {
         (data, model, kind) for data in plan.data for model in plan.models for kind in plan.hardware
     }
@@ -47,7 +64,7 @@ def _feature_problem(plan: Plan, feature: PlannedFeature) -> str:
     if len(feature.parts) != (PARTS if plan.shape is Shape.PAIRS else 0):
         return f"{feature.name} has {len(feature.parts)} parts, which is not the shape {plan.shape}"
     for cell in feature.cells:
-        if not _cell_fits(plan, cell, feature.arms):
+        if not _cell_fits(plan, cell, feature.arms, fit):
             return f"the trials of {feature.name} on {cell.model} are not those of their cell"
     try:
         wanted_arms = _arms(plan, feature)
@@ -70,7 +87,7 @@ def _arms(plan: Plan, feature: PlannedFeature) -> list[tuple[str, ...]]:
     return [tuple(sorted(map(str, (*rest, *some)))) for some in added]
 
 
-def _cell_fits(plan: Plan, cell: PlannedCell, arms: int) -> bool:
+def _cell_fits(plan: Plan, cell: PlannedCell, arms: int, fit: Collection[tuple[str, ...]]) -> bool:
     if not cell.here:
         return not any(cell.arms) and bool(_KEY.match(cell.timing))
     if len(cell.arms) != arms or len(set(map(len, cell.arms))) != 1:
@@ -78,13 +95,9 @@ def _cell_fits(plan: Plan, cell: PlannedCell, arms: int) -> bool:
     if not plan.budget <= len(cell.baseline) <= plan.budget + SPARE_SEEDS:
         return False
     for keys in cell.arms:
-        first = plan.trials.get(keys[0])
-        if first is None or (first.data, first.model, first.hardware) != (
-            cell.data, cell.model, cell.hardware,
-        ):  # fmt: skip
+        if keys not in fit:
             return False
-        for seed, key in enumerate(keys):
-            spec = plan.trials.get(key)
-            if spec is None or spec != first.model_copy(update={"seed": seed}):
-                return False
+        first = plan.trials[keys[0]]
+        if (first.data, first.model, first.hardware) != (cell.data, cell.model, cell.hardware):
+            return False
     return cell.timing == timing_key(cell.baseline, cell.candidate, plan.timing)

@@ -127,14 +127,11 @@ def by_seed(first: TrialSpec, count: int) -> dict[str, TrialSpec]:
         count: of seeds.
     """
     # The canonical form is written once: large plans have tens of thousands of trials.
-    before, after = canonical_json(first.model_dump(mode="json") | {"seed": _MARK}).split(
-        canonical_json(_MARK)
-    )
+    # No member before the seed holds others, and a text has no bare quotes: the first is the one.
+    text = canonical_json(first.model_dump(mode="json") | {"seed": 0})
+    before, name, after = text.partition('"seed":')
     specs = (first.model_copy(update={"seed": seed}) for seed in range(count))
-    return {text_key(f"{before}{spec.seed}{after}"): spec for spec in specs}
-
-
-_MARK = "the seed of a trial"
+    return {text_key(f"{before}{name}{spec.seed}{after[1:]}"): spec for spec in specs}
 
 
 def source_keys(model: Selection, arm: tuple[Feature, ...]) -> dict[str, str]:

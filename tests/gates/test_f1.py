@@ -50,6 +50,28 @@ def test_f1_is_scikit_learns(run: tuple[Any, Any]):
     assert make(label, predicted).f1 == pytest.approx(reference(label, predicted), abs=1e-12)
 
 
+@given(runs(), st.data())
+def test_another_run_on_the_same_gate_is_what_it_would_be_alone(
+    run: tuple[Any, Any], data: st.DataObject
+):
+    label, predicted = run
+    other = np.array(
+        data.draw(st.lists(st.integers(0, 1), min_size=len(label), max_size=len(label)))
+    )
+    again, alone = make(label, predicted).again(other), make(label, other)
+    assert arrays_of(again).keys() == arrays_of(alone).keys()
+    for name, array in arrays_of(again).items():
+        assert np.array_equal(array, arrays_of(alone)[name])
+    assert (again.f1, again.positives) == (alone.f1, alone.positives)
+    assert np.array_equal(again.shares, alone.shares)
+
+
+@pytest.mark.parametrize("wrong", [[0, 1], [0, 1, 2], [0.0, 1.0, 0.0], [[0, 1, 1]]])
+def test_another_run_must_fit_the_gate(wrong: Any):
+    with pytest.raises(UsageError, match=r"predictions\.predicted"):
+        make(np.array([0, 1, 1]), np.array([0, 1, 0])).again(np.array(wrong))
+
+
 @given(runs())
 def test_the_influence_of_all_samples_together_is_nothing(run: tuple[Any, Any]):
     assert influence(*run).sum() == pytest.approx(0, abs=1e-9)

@@ -43,7 +43,9 @@ def test_a_copy_has_its_own_key_and_is_equal_as_far_as_its_parts_are(spec):
     assert spec.model_copy().key == known
 
 
-def test_trials_of_all_seeds_have_the_keys_that_each_has_alone(spec):
+@pytest.mark.parametrize("text", ["chrome", '"seed":0', '{"seed":9}', "\\"])
+def test_trials_of_all_seeds_have_the_keys_that_each_has_alone(spec, text):
+    spec = spec.model_copy(update={"arm": (text, "seed"), "data_name": text})
     found = by_seed(spec, 12)
     assert [one.seed for one in found.values()] == list(range(12))
     assert {key: one.key for key, one in found.items()} == {key: key for key in found}
