@@ -13,7 +13,7 @@ from harness.gates.f1_gate import Evidence, evidence
 from harness.matrix.intact import open_intact
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -28,10 +28,14 @@ class Results:
     Args:
         store: where they are.
         folders: of the packed data sets by content hash, for the groups of gate samples.
+        finished: keys of the finished trials, where what comes later is none of the question; else
+            the store is asked for each of them whenever it matters.
     """
 
-    def __init__(self, store: Store, folders: Mapping[str, Path]) -> None:
-        self._store, self.folders = store, folders
+    def __init__(
+        self, store: Store, folders: Mapping[str, Path], finished: Collection[str] | None = None
+    ) -> None:
+        self._store, self.folders, self._finished = store, folders, finished
         self._graphs: dict[str, PackedGraphs] = {}
         self._read: dict[str, tuple[TrialResult, Predictions | None]] = {}
         self._outcomes: dict[str, Outcome] = {}
@@ -41,6 +45,8 @@ class Results:
 
     def has(self, key: str) -> bool:
         """Whether a trial is finished."""
+        if self._finished is not None:
+            return key in self._finished
         return key in self._read or self._store.finished(key)
 
     def result(self, key: str) -> TrialResult:

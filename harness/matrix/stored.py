@@ -20,7 +20,7 @@ ATTEMPTS = {"killed": 2, "timeout": 1, "error": 1, "damaged": 3, "lost": 10}
 
 
 def open_stored(out: Path) -> Judge:
-    """Open an output folder to report on it; nothing is trained, no source is needed.
+    """Open an output folder to report on it as it is now; nothing is trained, no source is needed.
 
     Raises:
         DataError: if there is no plan in it, or it is damaged.
@@ -44,7 +44,8 @@ def open_stored(out: Path) -> Judge:
         raise DataError.at(path, problem, mend=_AGAIN)
     folders = {content: Path(data.folder) for content, data in plan.data.items()}
     store = Store(out)
-    return Judge(plan, store, Results(store, folders), given_up(plan, store))
+    finished = set(filter(store.finished, store.keys()))
+    return Judge(plan, store, Results(store, folders, finished), given_up(plan, store))
 
 
 def given_up(plan: Plan, store: Store) -> set[str]:

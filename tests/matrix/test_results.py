@@ -43,6 +43,15 @@ def test_remembered_evidence_is_that_of_the_pairs_and_no_others(judge):
     assert results.evidence(pairs) is results.evidence(list(pairs))
 
 
+def test_a_reader_of_what_is_finished_by_now_sees_nothing_that_comes_later(judge, write_trial):
+    candidate = judge.plan.features[0].cells[0].candidate
+    finished = set(filter(judge.store.finished, judge.store.keys()))
+    then = Results(judge.store, judge.results.folders, finished)
+    write_trial(judge, candidate[4])
+    assert [then.has(candidate[seed]) for seed in (3, 4)] == [True, False]
+    assert [judge.results.has(candidate[seed]) for seed in (3, 4)] == [True, True]
+
+
 def test_every_number_is_that_of_another_reader(judge):
     """Caches make no difference: two readers of one store find the same to the bit."""
     other = Results(judge.store, judge.results.folders)
