@@ -86,7 +86,8 @@ def judge_and_show(
     with cluster_of(settings) as cluster:
         ablation = _prepare(settings, cluster, only, console)
         exchange = _run(ablation, settings, cluster, objects, console)
-    summary = write_report(ablation.judge, settings.out)
+    with building(console) as progress:
+        summary = write_report(ablation.judge, settings.out, progress)
     if exchange is not None:
         exchange.push_files(FILES)
     if as_json:

@@ -6,8 +6,10 @@ from pathlib import Path  # noqa: TC003 - typer reads it
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from harness.cli.places import AllStored, copies_of
+from harness.cli.progress import building
 from harness.config import RunConfig
 
 if TYPE_CHECKING:
@@ -35,7 +37,9 @@ def merge(
     from harness.matrix.merge import merge as join  # noqa: PLC0415 - takes seconds
 
     folders = [folder for text in stores for folder in copies_of(text)]
-    for line in _said(join(folders, out, data_root), out):
+    with building(Console(stderr=True)) as progress:
+        merged = join(folders, out, data_root, progress)
+    for line in _said(merged, out):
         typer.echo(line)
 
 

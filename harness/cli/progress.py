@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def building(console: Console) -> Iterator[BuildProgress]:
-    """A bar for each piece of data that is built; gives the function that moves it."""
+    """A bar for each kind of work that is begun; gives the function that moves it."""
     tasks: dict[str, Any] = {}
     with _bar(console) as bar:
 

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from harness.cli.places import AllStored, Stored, folder_of
+from harness.cli.progress import building
 from harness.cli.uncollected import uncollected
 from harness.report.formats import Format, Per
 
@@ -46,7 +47,8 @@ def report(
 
     with uncollected():
         judge = open_stored(folder)
-        summary = summarise(judge)
+        with building(Console(stderr=True)) as progress:
+            summary = summarise(judge, progress)
         if output is not None:
             write_whole(output, to_text(judge, summary, form).encode())
         elif form is Format.CONSOLE:
@@ -92,7 +94,9 @@ def roadmap(
     from harness.report.roadmap import to_roadmap  # noqa: PLC0415
     from harness.report.summary import summarise  # noqa: PLC0415
 
-    summaries = [summarise(open_stored(folder)) for folder in map(folder_of, stores)]
+    with building(Console(stderr=True)) as progress:
+        folders = map(folder_of, stores)
+        summaries = [summarise(open_stored(folder), progress) for folder in folders]
     typer.echo(to_roadmap(summaries), nl=False)
 
 

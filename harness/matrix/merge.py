@@ -22,7 +22,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from harness.errors import StoreError, UsageError
 from harness.files import write_json
@@ -44,11 +44,14 @@ from harness.matrix.store import RESULT, Store
 from harness.seal import sealed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from harness.graphs.sources import Progress
     from harness.matrix.planned import Plan
     from harness.matrix.spec import TrialSpec
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -83,13 +86,16 @@ class Merged:
         return tuple(kind for kind in self.plan.hardware if kind not in here)
 
 
-def merge(folders: Sequence[Path], out: Path, data_root: Path) -> Merged:
+def merge(
+    folders: Sequence[Path], out: Path, data_root: Path, progress: Progress | None = None
+) -> Merged:
     """Merge stores into one, checking everything that is read before anything is written.
 
     Args:
         folders: of the stores.
         out: folder of the merged store; one that was merged before is added to.
         data_root: where packed data sets of this machine are.
+        progress: told of each of the plan's trials that was looked for, and of each that is merged.
 
     Raises:
         UsageError: if ``out`` is one machine's own store, or a folder holds none.
@@ -105,13 +111,14 @@ def merge(folders: Sequence[Path], out: Path, data_root: Path) -> Merged:
     joint = join_plans(known, data.folders)
     foreign = foreign_code(joint, known[0][0])
     # Whatever is wrong in any of the stores is found before the first byte is written.
-    runs = {key: _runs_of_trial(stores, spec, data) for key, spec in joint.trials.items()}
+    runs = {}
+    for key, spec in _watched(joint.trials.items(), progress, "trials looked for"):
+        runs[key] = _runs_of_trial(stores, spec, data)
     records = {name: best_record(stores, joint, *name) for name in record_names(joint)}
 
     twice, differing, added, trials = 0, [], 0, 0
-    for key, found in runs.items():
-        if not found:
-            continue
+    done = {key: found for key, found in runs.items() if found}
+    for key, found in _watched(done.items(), progress, "trials merged"):
         trials += 1
         if len({run.outcome for run in found}) > 1:
             differing.append(key)
@@ -146,6 +153,16 @@ def merge(folders: Sequence[Path], out: Path, data_root: Path) -> Merged:
         ),
         foreign=foreign,
     )  # fmt: skip
+
+
+def _watched(
+    items: Collection[tuple[str, T]], progress: Progress | None, what: str
+) -> Iterator[tuple[str, T]]:
+    """The items, each reported once it is done with."""
+    for done, item in enumerate(items, 1):
+        yield item
+        if progress is not None:
+            progress(done, len(items), what)
 
 
 def _stores(folders: Sequence[Path], out: Path) -> list[Inside]:

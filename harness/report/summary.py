@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
     from harness.gates.interaction import Interaction
     from harness.gates.verdict import FeatureVerdict
+    from harness.graphs.sources import Progress
     from harness.hardware import Hardware
     from harness.matrix.judge import Judge
     from harness.matrix.planned import Plan, PlannedFeature
-    from harness.matrix.replay import Progress
+    from harness.matrix.replay import Progress as Replayed
     from harness.matrix.store import TrialResult
 
 FIXED_DESIGN = 10
@@ -50,7 +51,7 @@ class FeatureSummary:
 
     planned: PlannedFeature
     verdict: FeatureVerdict
-    progress: Progress
+    progress: Replayed
     problems: tuple[str, ...]
     other: OtherPolicy | None = None
     interactions: tuple[Interaction | None, ...] = ()
@@ -202,8 +203,12 @@ class Summary:
         }
 
 
-def summarise(judge: Judge) -> Summary:
+def summarise(judge: Judge, progress: Progress | None = None) -> Summary:
     """Gather a report from what is stored.
+
+    Args:
+        judge: of the store.
+        progress: told of each candidate that was judged.
 
     Raises:
         StoreError: if a stored result is damaged.
@@ -211,25 +216,11 @@ def summarise(judge: Judge) -> Summary:
     features = []
     read: set[str] = set()
     for planned in judge.plan.features:
-        progress = judge.progress(planned)
-        verdict = judge.verdict(planned, progress)
-        problems = tuple(
-            f"{state.cell.key.model} on {state.cell.key.data}: {state.problem.detail}"
-            for state in progress.states
-            if state.problem is not None
-        )
-        found = [interaction_of(judge.results, planned, cell) for cell in planned.cells]
-        features.append(
-            FeatureSummary(
-                planned, verdict, progress, problems, other_policy(judge, planned), tuple(found)
-            )
-        )
-        for cell, interaction in zip(planned.cells, found, strict=True):
-            if interaction is not None:
-                seeds = (*interaction.seeds, *interaction.dropped)
-                read |= {arm[seed] for arm in cell.arms for seed in seeds}
-        for cell, state in zip(planned.cells, progress.states, strict=True):
-            read |= {*cell.baseline[: state.pairs], *cell.candidate[: state.pairs]}
+        feature = _summarised(judge, planned)
+        features.append(feature)
+        read |= _read(feature)
+        if progress is not None:
+            progress(len(features), len(judge.plan.features), "features judged")
     results = [judge.results.result(key) for key in sorted(read)]
     return Summary(
         plan=judge.plan,
@@ -240,6 +231,34 @@ def summarise(judge: Judge) -> Summary:
         commits=tuple(sorted({one.git_commit for one in results if one.git_commit})),
         notes=tuple(dict.fromkeys(note for one in judge.plan.data.values() for note in one.notes)),
     )
+
+
+def _summarised(judge: Judge, planned: PlannedFeature) -> FeatureSummary:
+    progress = judge.progress(planned)
+    return FeatureSummary(
+        planned,
+        judge.verdict(planned, progress),
+        progress,
+        problems=tuple(
+            f"{state.cell.key.model} on {state.cell.key.data}: {state.problem.detail}"
+            for state in progress.states
+            if state.problem is not None
+        ),
+        other=other_policy(judge, planned),
+        interactions=tuple(interaction_of(judge.results, planned, cell) for cell in planned.cells),
+    )
+
+
+def _read(feature: FeatureSummary) -> set[str]:
+    """Keys of the trials that a candidate's verdict and interactions rest on."""
+    cells, read = feature.planned.cells, set()
+    for cell, interaction in zip(cells, feature.interactions, strict=True):
+        if interaction is not None:
+            seeds = (*interaction.seeds, *interaction.dropped)
+            read |= {arm[seed] for arm in cell.arms for seed in seeds}
+    for cell, state in zip(cells, feature.progress.states, strict=True):
+        read |= {*cell.baseline[: state.pairs], *cell.candidate[: state.pairs]}
+    return read
 
 
 def _machines(results: Sequence[TrialResult]) -> tuple[Hardware, ...]:

@@ -18,20 +18,21 @@ from harness.report.summary import Summary, summarise
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from harness.graphs.sources import Progress
     from harness.matrix.judge import Judge
 
 FILES = ("report.md", "report.html", "verdict.json")
 _WIDTH = 120
 
 
-def write_report(judge: Judge, folder: Path) -> Summary:
-    """Judge what is stored and write ``FILES``, each whole.
+def write_report(judge: Judge, folder: Path, progress: Progress | None = None) -> Summary:
+    """Judge what is stored and write ``FILES``, each whole; ``progress`` is that of `summarise`.
 
     Raises:
         StoreError: if a stored result is damaged.
         OSError: if the folder cannot be written.
     """
-    summary = summarise(judge)
+    summary = summarise(judge, progress)
     write_json(folder / "verdict.json", summary.to_json())
     write_whole(folder / "report.md", to_markdown(summary).encode())
     write_whole(folder / "report.html", to_text(judge, summary, Format.HTML).encode())

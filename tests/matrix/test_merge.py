@@ -116,6 +116,20 @@ def test_a_report_shows_the_cells_of_both_kinds(machines, join, tmp_path):
     assert merged.trials == sum(len(Store(folder).keys()) for folder in machines)
 
 
+def test_how_far_a_merge_and_a_report_are_is_told_piece_by_piece(machines, tmp_path):
+    told = []
+    merged = merge(
+        machines, tmp_path / "out", tmp_path / "no-data", lambda *step: told.append(step)
+    )
+    summarise(open_stored(tmp_path / "out"), lambda *step: told.append(step))
+    pieces = {
+        "trials looked for": len(merged.plan.trials),
+        "trials merged": merged.trials,
+        "features judged": len(merged.plan.features),
+    }
+    assert told == [(k, count, what) for what, count in pieces.items() for k in range(1, count + 1)]
+
+
 def test_both_sides_provenance_is_kept(machines, join, tmp_path):
     join(*machines)
     summary = summarise(open_stored(tmp_path / "out"))
