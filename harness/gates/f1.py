@@ -76,7 +76,7 @@ class Predictions:
     @cached_property
     def f1(self) -> float:
         """F1 of the vulnerable class, in 0..1."""
-        found = int(np.count_nonzero(self.label & self.predicted))
+        found = int(np.count_nonzero(np.logical_and(self.label, self.predicted)))
         return 2 * found / (self.positives + int(np.count_nonzero(self.predicted)))
 
     @cached_property

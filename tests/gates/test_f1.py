@@ -44,10 +44,10 @@ def draw_pair(
     return Pair(seed, *(make(label, guess, index, index // 3) for guess in guesses))
 
 
-@given(runs())
-def test_f1_is_scikit_learns(run: tuple[Any, Any]):
-    label, predicted = run
-    assert make(label, predicted).f1 == pytest.approx(reference(label, predicted), abs=1e-12)
+@given(runs(), st.lists(st.sampled_from(["int64", "uint64", "uint8", "bool"]), min_size=2))
+def test_f1_is_scikit_learns_whatever_the_whole_numbers(run: tuple[Any, Any], kinds: list[str]):
+    label, predicted = (array.astype(kind) for array, kind in zip(run, kinds, strict=False))
+    assert make(label, predicted).f1 == pytest.approx(reference(*run), abs=1e-12)
 
 
 @given(runs(), st.data())
