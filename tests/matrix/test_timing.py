@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from contextlib import nullcontext
 from dataclasses import replace
+from statistics import median
 
 import pytest
 
@@ -38,19 +39,22 @@ def test_a_visit_discards_its_warm_up_and_fits_go_on_over_visits(arm):
 def test_a_wrapped_arm_is_timed_by_whole_fits_with_all_that_its_processes_do(make_spec):
     settings = TimingSettings(warmup_epochs=1, epochs=1)
     graphs = planted_graphs(2560)  # so many that what processes take to begin is little beside it
-    plain, one, two = (
+    arms = [
         TimedArm(make_spec(arm, graphs=graphs, epochs=4, processes=processes), settings)
         for arm, processes in (("", 1), ("ensemble[members=4]", 1), ("ensemble[members=4]", 2))
-    )
-    for arm in (plain, one, two):
+    ]
+    for arm in arms:
         arm.visit()
-    single, alone, shared = (arm.visit() for arm in (plain, one, two))
-    assert len(alone.epochs) == len(shared.epochs) == 1
-    assert (alone.setup, alone.finish) == ([], [])
+    # By turns, since other tests run beside them: one visit alone may cost twice what it should.
+    rounds = [[arm.visit() for arm in arms] for _ in range(3)]
+    for _, *ensembles in rounds:
+        assert all(len(visit.epochs) == 1 for visit in ensembles)
+        assert all((visit.setup, visit.finish) == ([], []) for visit in ensembles)
+    single, alone, shared = (median(visit.cpu for visit in of) for of in zip(*rounds, strict=True))
     # Four members, and what they cost outside of their epochs.
-    assert 2 < alone.cpu / single.cpu < 12
-    assert 0.5 < shared.cpu / alone.cpu < 2, "time of other processes counts"
-    assert alone.epochs[0] > alone.cpu / 2
+    assert 2 < alone / single < 12
+    assert 0.5 < shared / alone < 2, "time of other processes counts"
+    assert median(visit.epochs[0] for _, visit, _ in rounds) > alone / 2
 
 
 def test_evaluation_is_left_out_by_its_share(make_spec):
