@@ -51,7 +51,11 @@ def _differ_by_seed(plan: Plan, keys: tuple[str, ...]) -> bool:
     if first is None or len(keys) > plan.budget + SPARE_SEEDS:
         return False
     wanted = by_seed(first, len(keys))
-    return tuple(wanted) == keys and all(plan.trials.get(key) == wanted[key] for key in keys)
+    if tuple(wanted) != keys or any(plan.trials.get(key) != wanted[key] for key in keys):
+        return False
+    # Equal specs have one key, but for 0.0 in the place of -0.0, which their texts tell apart.
+    settings = first.settings.model_dump_json()
+    return all(plan.trials[key].settings.model_dump_json() == settings for key in keys)
 
 
 def _feature_problem(plan: Plan, feature: PlannedFeature, fit: Collection[tuple[str, ...]]) -> str:

@@ -169,6 +169,12 @@ def _one_seed_cheats(spec):
         spec["arm"] = ["focal_loss", "param_groups"]
 
 
+def _another_zero(plan):
+    spec = next(spec for spec in plan["trials"].values() if spec["seed"] == 1)
+    assert spec["settings"]["weight_decay"] == 0
+    spec["settings"]["weight_decay"] = -0.0
+
+
 def _rename(plan):
     plan["features"][0]["name"] = "amp"
 
@@ -243,6 +249,7 @@ def _blocks_linked(folder):
         (_trials_anew(_another_arm), "not what its name says"),
         (_trials_anew(_one_seed_cheats), "not those of their cell"),
         (_trials_anew(_other_protocol), "the easy ones first"),
+        (_plan(_another_zero), "another one than its key says"),
         (_plan(_rename), "not what its name says"),
         (_plan(_fewer_notes), "notes is ()"),
         (_plan(_more_graphs), "graphs is 1000000000"),
