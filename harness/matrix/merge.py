@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from harness.errors import StoreError, UsageError
 from harness.files import write_json
+from harness.graphs.sources import silent
 from harness.matrix.chosen import (
     BLOCKS,
     FAILURES,
@@ -87,7 +88,7 @@ class Merged:
 
 
 def merge(
-    folders: Sequence[Path], out: Path, data_root: Path, progress: Progress | None = None
+    folders: Sequence[Path], out: Path, data_root: Path, progress: Progress = silent
 ) -> Merged:
     """Merge stores into one, checking everything that is read before anything is written.
 
@@ -156,13 +157,12 @@ def merge(
 
 
 def _watched(
-    items: Collection[tuple[str, T]], progress: Progress | None, what: str
+    items: Collection[tuple[str, T]], progress: Progress, what: str
 ) -> Iterator[tuple[str, T]]:
     """The items, each reported once it is done with."""
     for done, item in enumerate(items, 1):
         yield item
-        if progress is not None:
-            progress(done, len(items), what)
+        progress(done, len(items), what)
 
 
 def _stores(folders: Sequence[Path], out: Path) -> list[Inside]:
