@@ -14,6 +14,8 @@ from harness.cli.uncollected import uncollected
 from harness.report.formats import Format, Per
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harness.report.summary import Summary
 
 
@@ -40,22 +42,27 @@ def report(
     if form in (Format.DATAFRAME, Format.TENSORBOARD):
         _export(folder, form, output, per)
         return
+    raise typer.Exit(_judged(folder, form, output))
+
+
+@uncollected()
+def _judged(folder: Path, form: Format, output: Path | None) -> int:
+    """Show the verdicts of a store; gives the exit code. What was read is freed on return."""
     from harness.files import write_whole  # noqa: PLC0415
     from harness.matrix.stored import open_stored  # noqa: PLC0415
     from harness.report.summary import summarise  # noqa: PLC0415
     from harness.report.write import to_text  # noqa: PLC0415
 
-    with uncollected():
-        judge = open_stored(folder)
-        with building(Console(stderr=True)) as progress:
-            summary = summarise(judge, progress)
-        if output is not None:
-            write_whole(output, to_text(judge, summary, form).encode())
-        elif form is Format.CONSOLE:
-            show_summary(summary, quiet=False)
-        else:
-            typer.echo(to_text(judge, summary, form), nl=False)
-    raise typer.Exit(summary.exit_code)
+    judge = open_stored(folder)
+    with building(Console(stderr=True)) as progress:
+        summary = summarise(judge, progress)
+    if output is not None:
+        write_whole(output, to_text(judge, summary, form).encode())
+    elif form is Format.CONSOLE:
+        show_summary(summary, quiet=False)
+    else:
+        typer.echo(to_text(judge, summary, form), nl=False)
+    return summary.exit_code
 
 
 def _export(folder: Path, form: Format, output: Path | None, per: Per) -> None:
@@ -90,14 +97,17 @@ def roadmap(
 
     Example: ablate roadmap .ablation/results .ablation/reveal > docs/ROADMAP.md
     """
+    typer.echo(_as_roadmap([folder_of(store) for store in stores]), nl=False)
+
+
+@uncollected()
+def _as_roadmap(folders: Sequence[Path]) -> str:
     from harness.matrix.stored import open_stored  # noqa: PLC0415
     from harness.report.roadmap import to_roadmap  # noqa: PLC0415
     from harness.report.summary import summarise  # noqa: PLC0415
 
     with building(Console(stderr=True)) as progress:
-        folders = map(folder_of, stores)
-        summaries = [summarise(open_stored(folder), progress) for folder in folders]
-    typer.echo(to_roadmap(summaries), nl=False)
+        return to_roadmap([summarise(open_stored(folder), progress) for folder in folders])
 
 
 def show_summary(summary: Summary, *, quiet: bool) -> None:
