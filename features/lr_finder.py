@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness import (
     Claim,
@@ -15,7 +15,9 @@ from harness import (
     read_json,
     register,
     run_range_test,
+    sealed,
     suggest,
+    unsealed,
     write_json,
 )
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from harness import Run
 
 SECONDS_A_DAY = 86_400
-FORMAT = 2
+FORMAT = 3
 
 
 class CachedRate(BaseModel):
@@ -116,8 +118,9 @@ class LRFinder(Feature):
         if not path.exists():
             return None
         try:
-            entry = CachedRate.model_validate(read_json(path))
-        except (DataError, ValidationError):
+            # A bit that flips on the disk may leave another rate that is as possible.
+            entry = CachedRate.model_validate(unsealed(read_json(path)))
+        except (DataError, ValueError):
             return None
         fresh = 0 <= now - entry.created <= self.expiry_days * SECONDS_A_DAY
         possible = min(self.floor, self.fallback) <= entry.rate <= self.cap
@@ -125,6 +128,6 @@ class LRFinder(Feature):
 
     def _keep(self, run: Run, path: Path, entry: CachedRate) -> None:
         try:
-            write_json(path, entry.model_dump())
+            write_json(path, sealed(entry.model_dump()))
         except OSError as error:
             run.say(f"lr_finder: the result is not cached: {error.strerror}")

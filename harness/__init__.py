@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from harness.report.frames import load
     from harness.result import EpochRecord, FitResult, FitSpec, Scores
     from harness.run import DataParallel, ParameterGroup, Run, Schedule
+    from harness.seal import sealed, unsealed
     from harness.selection import Selection, parse_single, split_list
     from harness.settings import TrainingSettings
     from harness.training.collapse import judge_gate
@@ -85,10 +86,12 @@ _HOME = {
     "register_source": "graphs.sources",
     "run_range_test": "training.lr_range",
     "scalars_of": "training.history",
+    "sealed": "seal",
     "select_metrics": "training.evaluate",
     "split_by_seed": "graphs.splits",
     "split_list": "selection",
     "suggest": "training.lr_range",
+    "unsealed": "seal",
     "write_json": "files",
 }
 
@@ -99,7 +102,8 @@ __all__ = [
     "Suggestion", "TrainingSettings", "UsageError", "call_model", "content_key", "fit", "fit_each",
     "fit_in_ranks", "judge_gate", "load", "make_arm", "make_model", "model_values", "parse_single",
     "parts_of", "read_json", "register", "register_model", "register_source", "run_range_test",
-    "scalars_of", "select_metrics", "split_by_seed", "split_list", "suggest", "write_json",
+    "scalars_of", "sealed", "select_metrics", "split_by_seed", "split_list", "suggest", "unsealed",
+    "write_json",
 ]  # fmt: skip
 
 

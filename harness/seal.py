@@ -20,10 +20,18 @@ def unsealed(value: Any) -> Any:
     """What ``sealed`` was given. What has no digest is taken as it is: earlier versions wrote none.
 
     Raises:
-        ValueError: if it is not what was written.
+        ValueError: if it is not what was written, or lists and objects in it are nested so deeply
+            that it could only just be parsed.
     """
+    try:
+        return _unsealed(value)
+    except RecursionError as error:
+        raise ValueError(f"is nested too deeply: {error}") from error
+
+
+def _unsealed(value: Any) -> Any:
     if isinstance(value, list):
-        return [unsealed(one) for one in value]
+        return [_unsealed(one) for one in value]
     if not isinstance(value, dict) or DIGEST not in value:
         return value
     content = {name: part for name, part in value.items() if name != DIGEST}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from hypothesis import given
@@ -48,3 +49,22 @@ def test_one_damaged_record_of_a_list_is_noticed():
 
 def test_what_an_earlier_version_wrote_is_taken_as_it_is():
     assert unsealed({"seconds": 1.0}) == {"seconds": 1.0}
+
+
+@pytest.mark.parametrize(
+    "nested", ['{"digest": "", "x": %s}', "%s", '[{"digest": "", "x": %s}]'],
+    ids=["an object", "lists", "a list of objects"],
+)  # fmt: skip
+def test_no_depth_at_which_json_can_be_parsed_is_more_than_an_error(nested):
+    # Writing needs a few more frames than parsing: the depths just below the limit are the ones.
+    said = set()
+    for depth in range(1, sys.getrecursionlimit()):
+        try:
+            value = json.loads(nested % ("[" * depth + "]" * depth))
+        except RecursionError:
+            continue
+        try:
+            unsealed(value)
+        except ValueError as error:
+            said.add(str(error).split(":")[0])
+    assert "is nested too deeply" in said

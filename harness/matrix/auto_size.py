@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from harness.config import AUTO
 from harness.errors import DataError
@@ -22,6 +22,7 @@ from harness.hashing import content_key
 from harness.matrix.footprint import measure
 from harness.matrix.memory import available_memory
 from harness.matrix.sizing import BatchSize, GraphSizes, choose
+from harness.seal import sealed, unsealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -56,7 +57,7 @@ class Chosen:
         Raises:
             OSError: if the folder cannot be written.
         """
-        write_json(self.path, _Kept(size=self.batch_size.size).model_dump())
+        write_json(self.path, sealed(_Kept(size=self.batch_size.size).model_dump()))
 
 
 def resolve(
@@ -106,6 +107,6 @@ def _kept(path: Path) -> int | None:
         return None
     mend = "delete it, or give the number itself: --batch-size N"
     try:
-        return _Kept.model_validate(read_json(path)).size
-    except (ValidationError, DataError) as error:
+        return _Kept.model_validate(unsealed(read_json(path))).size
+    except (ValueError, DataError) as error:
         raise DataError("holds no batch size", where=str(path), mend=mend) from error

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from harness.errors import ExitCode
 from tests.faults import evidence
 from tests.faults.bench import TIMED, USUAL
+from tests.faults.clock import ASKED
 from tests.faults.drivers import wait_until
 from tests.faults.outline import Outcome, Seen, seen
 
@@ -159,6 +160,13 @@ def flip_data(bench: Bench, draw: Random) -> Seen:
     # The folder is the user's own here: he puts the data back, and asks again.
     problems = problems or bench.go_on(USUAL, out, before)
     return seen(problems, outcome, where=where)
+
+
+def flip_cache(bench: Bench, draw: Random) -> Seen:
+    """Flip a bit of what is kept for other runs, rates and splits, with trials still to read it."""
+    out = bench.begun(ASKED, keep=draw.randrange(4))
+    path = draw.choice(sorted(path for path in (out / "cache").rglob("*") if path.is_file()))
+    return _flipped(bench, draw, ASKED, out, path)
 
 
 def lose_result(bench: Bench, draw: Random) -> Seen:

@@ -43,6 +43,7 @@ FAULTS: Final = (
     Fault("bit flip in last.pt", corruption.flip_last, times=20),
     Fault("bit flip in best.pt", corruption.flip_best, times=4),
     Fault("bit flip in the packed data", corruption.flip_data, times=12),
+    Fault("bit flip in cached rates, splits", corruption.flip_cache, times=12),
     Fault("trial folder without its result", corruption.lose_result, times=2),
 )
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from random import Random
 
 import pytest
 
 from features import lr_finder
 from harness.errors import UsageError
+from harness.seal import sealed, unsealed
 from harness.testing import differences
 from harness.training.fit import fit
 from harness.training.live import LiveRun
@@ -33,6 +35,11 @@ def tests_made(monkeypatch):
 def entry_of(folder):
     (path,) = (folder / "lr_finder").glob("*.json")
     return path
+
+
+def text_of(entry):
+    """A changed entry that vouches for itself."""
+    return json.dumps(sealed(entry))
 
 
 def test_the_rate_is_between_floor_and_cap_and_the_run_says_how_it_was_found(make_spec):
@@ -139,19 +146,21 @@ def test_at_expiry_zero_nothing_is_kept(make_spec, tmp_path, tests_made):
         lambda entry: "{",
         lambda entry: "[1, 2]",
         lambda entry: "null",
-        lambda entry: json.dumps({**entry, "format": 1}),
+        lambda entry: text_of({**entry, "format": 1}),
         lambda entry: json.dumps({**entry, "rate": float("nan")}),
-        lambda entry: json.dumps({**entry, "rate": -1e-3}),
-        lambda entry: json.dumps({**entry, "rate": 5e-9}),
-        lambda entry: json.dumps({**entry, "rate": 4.0}),
-        lambda entry: json.dumps({**entry, "rate": "0.001"}),
+        lambda entry: text_of({**entry, "rate": -1e-3}),
+        lambda entry: text_of({**entry, "rate": 5e-9}),
+        lambda entry: text_of({**entry, "rate": 4.0}),
+        lambda entry: text_of({**entry, "rate": "0.001"}),
+        lambda entry: json.dumps({**sealed(entry), "rate": 0.002}),
+        lambda entry: json.dumps({**sealed(entry), "digest": None}),
         lambda entry: json.dumps(entry).replace(str(entry["rate"]), "1" + "0" * 400),
         lambda entry: json.dumps(entry).replace(str(entry["rate"]), "9" * 5000),
-        lambda entry: json.dumps({key: entry[key] for key in entry if key != "reason"}),
-        lambda entry: json.dumps({**entry, "reason": "x" * 10_000}),
-        lambda entry: json.dumps({**entry, "confidence": "high"}),
-        lambda entry: json.dumps({**entry, "created": None}),
-        lambda entry: json.dumps({**entry, "surprise": 1}),
+        lambda entry: text_of({key: entry[key] for key in entry if key != "reason"}),
+        lambda entry: text_of({**entry, "reason": "x" * 10_000}),
+        lambda entry: text_of({**entry, "confidence": "high"}),
+        lambda entry: text_of({**entry, "created": None}),
+        lambda entry: text_of({**entry, "surprise": 1}),
     ],
 )
 def test_a_damaged_or_hostile_entry_is_ignored_and_replaced(
@@ -160,11 +169,25 @@ def test_a_damaged_or_hostile_entry_is_ignored_and_replaced(
     spec = make_spec(QUICK, cache=tmp_path)
     rate = LiveRun(spec).learning_rate()
     path = entry_of(tmp_path)
-    whole = json.loads(path.read_text("utf-8"))
-    path.write_text(change(whole), "utf-8")
+    path.write_text(change(unsealed(json.loads(path.read_text("utf-8")))), "utf-8")
     assert LiveRun(spec).learning_rate() == rate
     assert len(tests_made) == 2
     assert json.loads(path.read_text("utf-8"))["rate"] == rate
+
+
+def test_after_any_flipped_bit_the_rate_is_the_same(make_spec, tmp_path, tests_made):
+    spec = make_spec(QUICK, cache=tmp_path)
+    rate = LiveRun(spec).learning_rate()
+    path, draw = entry_of(tmp_path), Random(0)
+    whole = path.read_bytes()
+    # Each bit of the rate, and some of all others.
+    digits = range(whole.index(b"rate") + 7, whole.index(b"confidence") - 3)
+    for place in [*digits, *draw.choices(range(len(whole)), k=20)]:
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << draw.randrange(8)
+        path.write_bytes(damaged)
+        assert LiveRun(spec).learning_rate() == rate
+    assert len(tests_made) > len(digits) // 2
 
 
 def test_a_cache_that_cannot_be_written_costs_the_entry_alone(make_spec, tmp_path):

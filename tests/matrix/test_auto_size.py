@@ -70,7 +70,9 @@ def test_a_kept_choice_holds_whatever_memory_there_is_later(ask):
     assert other.size < chosen.batch_size.size
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"size": 0}', '{"size": "many"}', "[1]"])
+@pytest.mark.parametrize(
+    "content", ["", "{}", '{"size": 0}', '{"size": "many"}', "[1]", '{"size": 5, "digest": "of 4"}']
+)
 def test_a_damaged_choice_is_said_and_not_replaced(ask, content):
     _, chosen = ask()
     chosen.path.parent.mkdir(parents=True)
