@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import sys
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 MOST = 1 << 20
 """Bytes of a mutated input at most."""
 
+_DEEP = "\ue000"
+"""Stands for lists or objects in each other, which ``json.dumps`` could not write."""
+
 _TOKENS = (
     b"", b"NaN", b"Infinity", b"-Infinity", b"nan", b"1e999", b"-1", b"0", b"1e308", b"-0.0",
     b"9" * 5000, b"18446744073709551616", b"2147483648", b"9223372036854775807", b"1000000000",
@@ -31,6 +35,7 @@ _VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 2, 2**31, 2**63, 2**64, 10**9, 10**400, -(2**63), 0.5, -0.0,
     1e308, float("nan"), float("inf"), "", "x", "0", "nan", "\ud800", "\0", "../../x",
     "/etc/passwd", "x" * 70_000, [], {}, [[]], [None], {"": None}, [0] * 3000, "a[b=1]+c", "2" * 64,
+    _DEEP,
 )  # fmt: skip
 _OPENERS = (b"[", b'{"a":', b"(", b"{", b"<", b"a<b(", b"-", b"not ", b"a.", b"[[", b"if x:\n ")
 _NUMBER = re.compile(rb"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
@@ -86,9 +91,13 @@ def _another_number(random: Random, content: bytes, _: Sequence[bytes]) -> bytes
 
 def _nest(random: Random, content: bytes, _: Sequence[bytes]) -> bytes:
     here = random.randrange(len(content) + 1)
-    return (
-        content[:here] + random.choice(_OPENERS) * random.choice((3, 300, 30_000)) + content[here:]
-    )
+    deep = random.choice((3, 300, 30_000, _nearly_too_deep(random)))
+    return content[:here] + random.choice(_OPENERS) * deep + content[here:]
+
+
+def _nearly_too_deep(random: Random) -> int:
+    """A depth that Python's parsers may just bear, and what goes over their values may not."""
+    return sys.getrecursionlimit() - random.randrange(100)
 
 
 def _span(random: Random, content: bytes) -> tuple[int, int]:
@@ -105,11 +114,11 @@ def mutate_json(random: Random, content: bytes, others: Sequence[bytes]) -> byte
         return mutate_bytes(random, content, others)
     try:
         value = json.loads(content)
+        for _ in range(random.choice((1, 1, 2, 5))):
+            value = _changed(random, value)
+        return _written(random, value).encode("utf-8", "surrogatepass")[:MOST]
     except (ValueError, RecursionError):
         return mutate_bytes(random, content, others)
-    for _ in range(random.choice((1, 1, 2, 5))):
-        value = _changed(random, value)
-    return _written(random, value).encode("utf-8", "surrogatepass")[:MOST]
 
 
 def mutate_lines(random: Random, content: bytes, others: Sequence[bytes]) -> bytes:
@@ -179,7 +188,9 @@ def _written(random: Random, value: Any) -> str:
             + random.choice(('"a": 1, ', text[here:].split(":")[0] + ": 1, "))
             + text[here:]
         )
-    return text
+    opens, closes = random.choice(("[]", ('{"a":', "}")))
+    deep = _nearly_too_deep(random)
+    return re.sub(rf'"(\\ue000|{_DEEP})"', f"{opens * deep}0{closes * deep}", text)
 
 
 def mutate_zip(random: Random, content: bytes, others: Sequence[bytes]) -> bytes:
