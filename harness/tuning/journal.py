@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _BLOCK = 4096
 _LONGEST = 16 << 20
 """Bytes of a line at most; those of a study have hundreds."""
+_DEEPEST = 100
+"""Lists and objects in each other at most; Optuna copies them with a few frames for each."""
 
 
 class LockedJournal(BaseJournalBackend):
@@ -46,7 +48,7 @@ class LockedJournal(BaseJournalBackend):
         """Whole lines from this number on; one that is being written is left for later.
 
         Raises:
-            DataError: if a line is not JSON, or too long; names file and line.
+            DataError: if a line is not JSON, too long or nested too deeply; names file and line.
         """
         number = min(log_number_from, len(self._offsets) - 1)
         with self._path.open("rb") as file:
@@ -78,7 +80,7 @@ class LockedJournal(BaseJournalBackend):
             found = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise self._damaged(number) from error
-        if not isinstance(found, dict):
+        if not isinstance(found, dict) or _depth(found) > _DEEPEST:
             raise self._damaged(number)
         return found
 
@@ -89,6 +91,16 @@ class LockedJournal(BaseJournalBackend):
             line=number,
             mend="name another storage, or another folder",
         )
+
+
+def _depth(value: Any) -> int:
+    """How many lists and objects are in each other."""
+    depth, level = 0, [value]
+    while level:
+        parts = [one.values() if isinstance(one, dict) else one for one in level]
+        level = [one for part in parts for one in part if isinstance(one, (dict, list))]
+        depth += 1
+    return depth
 
 
 def _end_of_lines(file: BinaryIO) -> int:

@@ -58,6 +58,15 @@ def test_a_line_that_is_none_is_named_with_its_number(path, line):
     assert caught.value.where == f"{path}:2"
 
 
+@pytest.mark.parametrize(("opens", "closes"), [("[", "]"), ('{"a":', "}")])
+def test_a_line_may_be_nested_as_deeply_as_no_study_is(path, opens, closes):
+    path.write_text(f'{{"a":{opens * 99}0{closes * 99}}}\n')
+    assert len(list(LockedJournal(path).read_logs(0))) == 1
+    path.write_text(f'{{"a":{opens * 100}0{closes * 100}}}\n')
+    with pytest.raises(DataError, match="is no line of a study"):
+        list(LockedJournal(path).read_logs(0))
+
+
 def test_a_line_without_an_end_takes_no_more_memory_than_a_long_one(path):
     with path.open("wb") as file:
         file.write(b'{"a":1}\n')
@@ -75,6 +84,7 @@ def test_a_line_without_an_end_takes_no_more_memory_than_a_long_one(path):
         '{"op_code":0,"worker_id":"w","study_name":"s","directions":[7]}',
         '{"op_code":4,"worker_id":"w","study_id":0,"datetime_start":"yesterday"}',
         "[" * 100_000,
+        f'{{"op_code":2,"worker_id":"w","study_id":0,"user_attr":{{"x":{"[" * 480}{"]" * 480}}}}}',
     ],
 )
 def test_what_optuna_cannot_replay_is_no_study(path, line):
