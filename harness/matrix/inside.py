@@ -69,13 +69,18 @@ class Inside:
         return content
 
     def json(self, *parts: str) -> Any:
-        """JSON data of a file; None where there is no such file.
+        """JSON data of a file, which is not null; None where there is no such file.
 
         Raises:
-            StoreError: as for ``read``, or if it is not JSON.
+            StoreError: as for ``read``, or if it is not JSON, or null.
         """
         content = self.read(*parts)
-        return None if content is None else self.parsed(content, *parts)
+        if content is None:
+            return None
+        found = self.parsed(content, *parts)
+        if found is None:
+            raise StoreError("holds nothing but null", where=self.path(*parts))
+        return found
 
     def parsed(self, content: bytes, *parts: str) -> Any:
         """JSON data of a file that was read.

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-MOST_BYTES: Final = 2 << 30
+MOST_BYTES: Final = 1 << 30
 MOST_FILES: Final = 1000
 MOST_PARTS: Final = 6
+LONGEST: Final = 200
+"""Bytes of a part of a name; file systems hold 255, and a draft's name is longer."""
 _STAYS_HERE = ("lock", LOG)
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o100644
@@ -102,5 +104,9 @@ def _check(members: list[zipfile.ZipInfo], size: int) -> None:
             name != PurePosixPath(*parts).as_posix()
             or not 0 < len(parts) <= MOST_PARTS
             or any(part in {"..", "/"} or "\\" in part or part.startswith(".") for part in parts)
+            or max(len(part.encode()) for part in parts) > LONGEST
         ):
             raise ValueError(f"{name!r} is no name of a file in it")
+    folders = {str(above) for name in names for above in PurePosixPath(name).parents}
+    for name in folders.intersection(names):
+        raise ValueError(f"{name!r} is a file and a folder in it")

@@ -16,6 +16,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from harness.sharing.objects import TooLargeError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -50,6 +52,7 @@ class Owner:
 
 
 _UNKNOWN: Final = ""
+_MOST_BYTES: Final = 64 << 10
 
 
 @dataclass
@@ -143,11 +146,11 @@ class Claims:
 
     def _is_gone(self, key: str) -> bool:
         """Whether the owner was a process of this machine that has ended."""
-        content = self.objects.get(FOLDER, _name(key))
         try:
+            content = self.objects.get(FOLDER, _name(key), most=_MOST_BYTES)
             said = json.loads(content or b"{}")
             host, pid = said["host"], int(said["pid"])
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (TooLargeError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
             return False
         if host != self.owner.host or pid <= 0:
             return False

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from harness.errors import StoreError
-from harness.files import write_json, write_whole
+from harness.files import MAX_JSON_BYTES, write_json, write_whole
 from harness.matrix.chosen import (
     FAILURES,
     PARTS,
@@ -31,8 +31,9 @@ from harness.matrix.chosen import (
 from harness.matrix.inside import Inside
 from harness.matrix.planned import PLAN_FILE
 from harness.matrix.received import read_trial
-from harness.sharing.bundle import pack, pack_work, unpack
+from harness.sharing.bundle import MOST_BYTES, pack, pack_work, unpack
 from harness.sharing.index import ENDING, TRIALS, Index
+from harness.sharing.objects import TooLargeError
 from harness.training.checkpoint import LAST
 
 if TYPE_CHECKING:
@@ -87,18 +88,24 @@ class Exchange:
             for key in self.plan.trials
             if key in self.index.keys and key not in self.refused and not self.store.finished(key)
         ]
-        found = self.objects.each((TRIALS, key + ENDING) for key in wanted)
+        found = self.objects.each(((TRIALS, key + ENDING) for key in wanted), MOST_BYTES)
         keys = ((name.removesuffix(ENDING), content) for (_, name), content in found)
         return [key for key, content in keys if self.take_over(key, content)]
 
-    def take_over(self, key: str, content: bytes) -> bool:
+    def take_over(self, key: str, content: bytes | TooLargeError) -> bool:
         """Store a trial's bundle if it is what it claims to be, and say whether it was.
+
+        Args:
+            key: of the trial.
+            content: the bundle, or why there is none to look into.
 
         Raises:
             OSError: if the disk is full.
         """
         where = self.objects.address(TRIALS, key + ENDING)
         try:
+            if isinstance(content, TooLargeError):
+                raise content
             files = checked_trial(self.plan.trials[key], self._truth, content, where)
         except StoreError as error:
             self.refused[key] = str(error)
@@ -139,9 +146,13 @@ class Exchange:
             OSError: if the disk is full.
         """
         with tempfile.TemporaryDirectory(prefix="gnn-ablation-share-") as scratch:
-            for (part, file), content in self.objects.each(record_places(self.objects, self.plan)):
+            places = record_places(self.objects, self.plan)
+            for (part, file), content in self.objects.each(places, MAX_JSON_BYTES):
                 name = file.removesuffix(".json")
                 if part == FAILURES and self.store.finished(name):
+                    continue
+                if isinstance(content, TooLargeError):
+                    self.refused[f"{part}/{name}"] = str(content)
                     continue
                 self._sent[part, name] = content
                 write_whole(Path(scratch) / part / f"{name}.json", content)
@@ -153,7 +164,10 @@ class Exchange:
         try:
             best = best_record(stores, self.plan, part, name)
         except StoreError as error:
-            self.refused[f"{part}/{name}"] = str(error)
+            # Our copy is gone when somebody reads this; the object is there.
+            where = (error.where or "").replace(str(scratch), self.objects.url)
+            told = StoreError(error.what, where=where, mend=error.mend)
+            self.refused[f"{part}/{name}"] = str(told)
             return
         stored = stored_record(part, best)
         if not self.store.root.is_dir() or ours.read(part, f"{name}.json") != record_bytes(stored):
@@ -211,10 +225,12 @@ class Exchange:
         work = self.store.work(key)
         if (work / LAST).exists():
             return False
-        content = self.objects.get(WORK, key + ENDING)
+        (content,) = self.objects.get_all([(WORK, key + ENDING)], MOST_BYTES)
         if content is None:
             return False
         try:
+            if isinstance(content, TooLargeError):
+                raise content
             unpack(content, work, self.objects.address(WORK, key + ENDING))
         except StoreError as error:
             self.refused[f"{WORK}/{key}"] = str(error)

@@ -18,6 +18,8 @@ FOLDER: Final = "index"
 TRIALS: Final = "trials"
 ENDING: Final = ".zip"
 _KEY = re.compile(r"[0-9a-f]{32}")
+_MOST_BYTES: Final = 64 << 20
+"""Of a part: two million keys."""
 
 
 class Index:
@@ -56,10 +58,12 @@ class Index:
             for name, version in parts.items()
             if name != self._name and self._read.get(name) != version
         ]
-        contents = self._objects.get_all([(FOLDER, name) for name in changed])
-        for name, content in zip(changed, contents, strict=True):
+        for (_, name), content in self._objects.each(
+            ((FOLDER, one) for one in changed), _MOST_BYTES
+        ):
             self._read[name] = parts[name]
-            self.keys.update(_KEY.findall((content or b"").decode("ascii", "replace")))
+            if isinstance(content, bytes):
+                self.keys.update(_KEY.findall(content.decode("ascii", "replace")))
 
     def add(self, key: str) -> None:
         """Write down that a trial is there.

@@ -7,15 +7,15 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from harness.errors import UsageError
-from harness.files import folder_written_whole, write_whole
+from harness.files import MAX_JSON_BYTES, folder_written_whole, write_whole
 from harness.matrix.inside import Inside
 from harness.matrix.merge import merge
 from harness.matrix.planned import PLAN_FILE
 from harness.matrix.received import read_plan
-from harness.sharing.bundle import unpack
+from harness.sharing.bundle import MOST_BYTES, unpack
 from harness.sharing.exchange import PLANS, record_places
 from harness.sharing.index import ENDING, TRIALS
-from harness.sharing.objects import Objects
+from harness.sharing.objects import Objects, TooLargeError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,9 +51,9 @@ def mirror(url: str, data_root: Path) -> list[Path]:
             mend="run first: ablate run --share URL",
         )  # fmt: skip
     folders = []
-    for name, content in zip(names, objects.get_all([(PLANS, one) for one in names]), strict=True):
+    for (_, name), content in objects.each(((PLANS, one) for one in names), MAX_JSON_BYTES):
         folder = data_root.parent / FOLDER / _name_of(objects.url) / name.removesuffix(".json")
-        write_whole(folder / PLAN_FILE, content or b"")
+        write_whole(folder / PLAN_FILE, _no_larger(content))
         plan = read_plan(Inside(folder))
         if plan is not None:
             _fetch_trials(objects, folder / TRIALS, plan)
@@ -82,14 +82,21 @@ def checked_mirror(url: str, data_root: Path) -> Path:
 def _fetch_trials(objects: Objects, folder: Path, plan: Plan) -> None:
     there = objects.versions(TRIALS)
     new = [key for key in plan.trials if key + ENDING in there and not (folder / key).exists()]
-    for (_, name), content in objects.each((TRIALS, key + ENDING) for key in new):
+    bundles = objects.each(((TRIALS, key + ENDING) for key in new), MOST_BYTES)
+    for (_, name), content in bundles:
         with folder_written_whole(folder / name.removesuffix(ENDING)) as draft:
-            unpack(content, draft, objects.address(TRIALS, name))
+            unpack(_no_larger(content), draft, objects.address(TRIALS, name))
 
 
 def _fetch_records(objects: Objects, folder: Path, plan: Plan) -> None:
-    for place, content in objects.each(record_places(objects, plan)):
-        write_whole(folder.joinpath(*place), content)
+    for place, content in objects.each(record_places(objects, plan), MAX_JSON_BYTES):
+        write_whole(folder.joinpath(*place), _no_larger(content))
+
+
+def _no_larger(content: bytes | TooLargeError) -> bytes:
+    if isinstance(content, TooLargeError):
+        raise content
+    return content
 
 
 def _name_of(url: str) -> str:

@@ -30,15 +30,23 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 32
 """Objects that are asked for together."""
 
+SMALL: Final = 16 << 20
+"""Bytes of an object that may be held in memory beside so many others."""
+
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _KINDS: Final = ("s3", "gs", "az", "file")
 _WAIT: Final = timedelta(seconds=30)
+_TOO_LARGE = "delete it: nothing that is shared is as large"
 _MEND = "look at address, credentials and network, then run the same command again"
 
 
 def is_url(text: str) -> bool:
     """Whether a text is a URL, such as ``s3://bucket/folder``, and no path."""
     return _URL.match(text) is not None
+
+
+class TooLargeError(StoreError):
+    """An object has more bytes than what it should be can have."""
 
 
 class Objects:
@@ -75,38 +83,73 @@ class Objects:
                         found[name] = f"{one['e_tag']} {one['last_modified']} {one['size']}"
         return found
 
-    def get(self, *parts: str) -> bytes | None:
+    def get(self, *parts: str, most: int) -> bytes | None:
         """An object's content; None where there is none.
 
+        Args:
+            parts: of its path.
+            most: bytes that it may have; of a larger one nothing is read.
+
         Raises:
+            TooLargeError: if it is larger.
             StoreError: if it cannot be read.
         """
         with self._told(*parts):
             try:
-                return bytes(obstore.get(self._store, "/".join(parts)).bytes())
+                found = obstore.get(self._store, "/".join(parts))
             except FileNotFoundError:
                 return None
+            size = found.meta["size"]
+            if size <= most:
+                return bytes(found.bytes())
+        raise TooLargeError(
+            f"has {size} bytes, of {most} at most", where=self.address(*parts), mend=_TOO_LARGE
+        )
 
-    def get_all(self, places: Sequence[Sequence[str]]) -> list[bytes | None]:
+    def get_all(
+        self, places: Sequence[Sequence[str]], most: int
+    ) -> list[bytes | TooLargeError | None]:
         """Contents of objects, several at a time; None where there is none.
+
+        Args:
+            places: paths of them.
+            most: bytes that each may have; in the place of a larger one is the error.
 
         Raises:
             StoreError: if one cannot be read.
         """
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            return list(pool.map(lambda parts: self.get(*parts), places))
+            return list(pool.map(lambda parts: self._bounded(parts, most), places))
 
-    def each(self, places: Iterable[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], bytes]]:
+    def each(
+        self, places: Iterable[tuple[str, str]], most: int
+    ) -> Iterator[tuple[tuple[str, str], bytes | TooLargeError]]:
         """Those of the places that hold an object, each with its content, some at a time.
+
+        Large ones are read one by one, so that it is the largest that memory must hold.
+
+        Args:
+            places: folder and name of each.
+            most: bytes that each may have; in the place of a larger one is the error.
 
         Raises:
             StoreError: if one cannot be read.
         """
         left = iter(places)
         while some := list(islice(left, AT_ONCE)):
-            for place, content in zip(some, self.get_all(some), strict=True):
-                if content is not None:
-                    yield place, content
+            contents = self.get_all(some, min(SMALL, most))
+            for place, content in zip(some, contents, strict=True):
+                whole = content
+                if isinstance(content, TooLargeError):
+                    whole = self._bounded(place, most)
+                if whole is not None:
+                    yield place, whole
+
+    def _bounded(self, parts: Sequence[str], most: int) -> bytes | TooLargeError | None:
+        try:
+            return self.get(*parts, most=most)
+        except TooLargeError as error:
+            return error
 
     def put(self, content: bytes, *parts: str) -> None:
         """Write an object whole, over an older one.

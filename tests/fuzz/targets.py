@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.fuzz import data, stored, texts
+from tests.fuzz import data, shared, stored, texts
 
-TARGETS = {target.name: target for room in (texts, data, stored) for target in room.TARGETS}
+TARGETS = {target.name: target for room in (texts, data, stored, shared) for target in room.TARGETS}

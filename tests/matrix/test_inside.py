@@ -27,6 +27,13 @@ def test_what_is_there_is_read_and_what_is_not_is_none(inside):
     assert inside.files("a") == [("a", "b", "c.json")]
 
 
+def test_null_is_not_taken_for_no_file(inside, tmp_path):
+    (tmp_path / "root" / "null.json").write_text(" null\n")
+    with pytest.raises(StoreError, match="nothing but null") as caught:
+        inside.json("null.json")
+    assert "null.json" in caught.value.where
+
+
 @pytest.mark.parametrize("parts", [
     ("..", "secret.json"), ("a", "..", "..", "secret.json"), ("../secret.json",), ("",), (".",),
     ("/etc/hostname",), ("a", "b\0"),

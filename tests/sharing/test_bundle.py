@@ -65,11 +65,20 @@ def test_links_hidden_files_and_what_is_not_wanted_stay_behind(tmp_path):
         "a/./b",
         "a//b",
         "/".join("abcdefg"),
+        "a" * 201,
+        "\N{SNOWMAN}" * 67,
     ],
 )
 def test_no_file_lands_outside_of_the_folder(tmp_path, name):
     with pytest.raises(StoreError, match="no name of a file"):
         unpack(_zip([("first", b"x"), (name, b"x")]), tmp_path / "out", "here")
+    assert list(tmp_path.rglob("*")) == []
+
+
+@pytest.mark.parametrize("names", [("a", "a/b"), ("a/b/c", "a/b"), ("x", "a/b", "a/b/c/d")])
+def test_no_name_is_a_file_and_a_folder(tmp_path, names):
+    with pytest.raises(StoreError, match="is a file and a folder in it"):
+        unpack(_zip([(name, b"x") for name in names]), tmp_path / "out", "here")
     assert list(tmp_path.rglob("*")) == []
 
 

@@ -12,6 +12,8 @@ import pytest
 from harness.sharing.claims import LIFETIME, RENEWAL, Claims, Owner
 from harness.sharing.objects import Objects
 
+MOST = 1 << 10
+
 
 @pytest.fixture
 def machine(url):
@@ -47,7 +49,7 @@ def test_a_claim_that_is_renewed_stays_alive_and_one_that_is_not_dies(machine):
     second.now += LIFETIME + 1
     assert two.look() == set()
     assert two.take("key")
-    assert json.loads(two.objects.get("claims", "key.json"))["host"] == "two"
+    assert json.loads(two.objects.get("claims", "key.json", most=MOST))["host"] == "two"
 
 
 def test_renewing_is_done_once_in_a_while(machine):
@@ -73,7 +75,15 @@ def test_a_process_of_this_machine_that_has_ended_holds_nothing(machine, url):
     assert other.take("left behind")
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"host": "host", "pid": "x"}', b"\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"{", b"[]", b'"text"', b'{"host": "host", "pid": "x"}', b"\xff", b"[" * 5000,
+        b'{"host": "host", "pid": Infinity}', b'{"host": "host", "pid": 1e400}',
+        b'{"host": "host", "pid": NaN}', b'{"host": "host", "pid": 1' + b"0" * 400 + b"}",
+        b'{"host": "host", "pid": null}', b'{"host": "host", "pid": 4194297}' + b" " * (1 << 20),
+    ],
+)  # fmt: skip
 def test_a_claim_that_cannot_be_read_counts_as_somebody_s(machine, content):
     one, clock = machine("host")
     one.objects.put(content, "claims", "key.json")

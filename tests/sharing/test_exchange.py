@@ -8,8 +8,10 @@ import pytest
 
 from harness.files import write_json, write_whole
 from harness.matrix.store import Failure
-from harness.sharing.bundle import pack, unpack
+from harness.sharing.bundle import MOST_BYTES, pack, unpack
 from harness.training.checkpoint import LAST
+
+MOST = 1 << 20
 
 
 @pytest.fixture
@@ -42,10 +44,10 @@ def test_of_two_runs_of_a_trial_the_first_stays(machines, write_trial):
     write_trial(ours, key)
     write_trial(theirs, key, wrong=3)
     first.push_trial(key)
-    kept = first.objects.get("trials", f"{key}.zip")
+    kept = first.objects.get("trials", f"{key}.zip", most=MOST)
     second.pull_trials()
     second.push_trial(key)
-    assert first.objects.get("trials", f"{key}.zip") == kept
+    assert first.objects.get("trials", f"{key}.zip", most=MOST) == kept
 
 
 def _change(content, tmp_path, change):
@@ -82,7 +84,7 @@ def test_what_was_changed_is_refused_and_replaced(machines, write_trial, tmp_pat
     key = next(iter(ours.plan.trials))
     write_trial(ours, key, wrong=2)
     giving.push_trial(key)
-    sound = giving.objects.get("trials", f"{key}.zip")
+    sound = giving.objects.get("trials", f"{key}.zip", most=MOST)
     giving.objects.put(_change(sound, tmp_path, change), "trials", f"{key}.zip")
     assert taking.pull_trials(all_of_them=True) == []
     assert f"trials/{key}.zip" in taking.refused[key]
@@ -91,7 +93,25 @@ def test_what_was_changed_is_refused_and_replaced(machines, write_trial, tmp_pat
     write_trial(theirs, key, wrong=2)
     taking.push_trial(key)
     assert not taking.refused
-    assert giving.objects.get("trials", f"{key}.zip") == sound
+    assert giving.objects.get("trials", f"{key}.zip", most=MOST) == sound
+
+
+def test_what_is_too_large_is_refused_and_the_rest_comes(machines, write_trial, tmp_path):
+    (ours, giving), (_, taking) = machines
+    one, two = list(ours.plan.trials)[:2]
+    timing = ours.plan.features[0].cells[0].timing
+    write_trial(ours, two)
+    giving.push_trials()
+    large = ("trials", f"{one}.zip"), ("blocks", f"{timing}.json"), ("work", f"{one}.zip")
+    for part, name in large:
+        giving.objects.put(b"", part, name)
+        with (tmp_path / "shared" / part / name).open("wb") as file:
+            file.truncate(MOST_BYTES + 1)
+    assert taking.pull_trials(all_of_them=True) == [two]
+    taking.pull_records()
+    assert not taking.pull_work(one)
+    assert set(taking.refused) == {one, f"blocks/{timing}", f"work/{one}"}
+    assert all("bytes, of" in what for what in taking.refused.values())
 
 
 def test_the_longer_series_of_blocks_and_the_more_attempts_are_kept(machines):
@@ -110,10 +130,13 @@ def test_the_longer_series_of_blocks_and_the_more_attempts_are_kept(machines):
     theirs.store.keep("blocks", timing, [block] * 5)
     taking.pull_records()
     assert len(theirs.store.read("blocks", timing)) == 5
-    giving.objects.put(b"{}", "blocks", f"{timing}.json")
-    taking.pull_records()
-    assert len(theirs.store.read("blocks", timing)) == 5
-    assert "blocks" in " ".join(taking.refused)
+    for damaged in (b"{}", b"null", b'{"digest": "x"}', b"", b"[" * 990 + b"]" * 990):
+        taking.refused.clear()
+        giving.objects.put(damaged, "blocks", f"{timing}.json")
+        taking.pull_records()
+        assert len(theirs.store.read("blocks", timing)) == 5
+        address = giving.objects.address("blocks", f"{timing}.json")
+        assert address in taking.refused[f"blocks/{timing}"]
 
 
 def test_checkpoints_of_an_interrupted_trial_move_and_locks_stay(machines, write_trial):

@@ -34,13 +34,23 @@ def test_only_what_has_changed_is_read_again(objects, monkeypatch):
     two.look()
     read = []
     monkeypatch.setattr(
-        objects, "get_all", lambda places: read.extend(places) or [b""] * len(places)
+        objects, "get_all", lambda places, _: read.extend(places) or [b""] * len(places)
     )
     two.look()
     assert read == []
     three.add(KEYS[2])
     two.look()
     assert len(read) == 1
+
+
+def test_a_part_that_is_too_large_is_left_out(objects, tmp_path):
+    one, two = Index(objects), Index(objects)
+    one.add(KEYS[0])
+    with (tmp_path / "shared" / "index" / "large.txt").open("wb") as file:
+        file.write(KEYS[1].encode())
+        file.truncate(1 << 30)
+    two.look()
+    assert two.keys == {KEYS[0]}
 
 
 def test_it_is_rebuilt_from_the_trials_themselves(objects):

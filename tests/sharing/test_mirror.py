@@ -88,6 +88,17 @@ def test_what_was_forged_below_a_url_is_refused_when_it_is_read(run, url, tmp_pa
         checked_mirror(url, tmp_path / "data")
 
 
+@pytest.mark.parametrize("part", ["plans", "trials"])
+def test_what_is_too_large_below_a_url_is_said(run, url, tmp_path, part):
+    run("one")
+    path = next((tmp_path / "shared" / part).iterdir())
+    with path.open("wb") as file:
+        file.truncate(10 << 30)
+    with pytest.raises(StoreError, match="has 10737418240 bytes") as error:
+        mirror(url, tmp_path / "data")
+    assert path.name in str(error.value)
+
+
 def test_an_empty_place_is_said(url, tmp_path):
     with pytest.raises(UsageError, match="there is no such folder"):
         mirror(url, tmp_path / "data")
@@ -102,4 +113,7 @@ def test_a_damaged_plan_is_said(run, url, tmp_path):
     plan.write_text(plan.read_text().replace('"seed": 1', '"seed": 2', 1))
     with pytest.raises(HarnessError, match="is not what was written"):
         mirror(url, tmp_path / "data")
+    plan.write_text("null")
+    with pytest.raises(StoreError, match="nothing but null"):
+        checked_mirror(url, tmp_path / "data")
     shutil.rmtree(tmp_path / "shared" / "plans")

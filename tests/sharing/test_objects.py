@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import StoreError, UsageError
-from harness.sharing.objects import AT_ONCE, Objects, is_url
+from harness.sharing.objects import AT_ONCE, SMALL, Objects, TooLargeError, is_url
+
+MOST = 1 << 20
 
 
 @pytest.fixture(params=["folder", "bucket"])
@@ -20,12 +22,12 @@ def test_what_is_put_is_got_and_listed(objects):
     objects.put(b"elsewhere", "other", "d.zip")
     assert sorted(objects.versions("trials")) == ["a.zip", "b.zip"]
     assert objects.versions("nothing") == {}
-    assert objects.get_all([("trials", "b.zip"), ("no", "x"), ("trials", "a.zip")]) == [
+    assert objects.get_all([("trials", "b.zip"), ("no", "x"), ("trials", "a.zip")], MOST) == [
         b"two", None, b"one",
     ]  # fmt: skip
     objects.delete("trials", "a.zip")
     objects.delete("trials", "a.zip")
-    assert objects.get("trials", "a.zip") is None
+    assert objects.get("trials", "a.zip", most=MOST) is None
 
 
 def test_many_are_got_some_at_a_time_in_their_order_and_those_that_are_gone_are_passed_over(url):
@@ -33,8 +35,48 @@ def test_many_are_got_some_at_a_time_in_their_order_and_those_that_are_gone_are_
     names = [f"{number}.json" for number in range(AT_ONCE + 3)]
     for name in names[::2]:
         objects.put(name.encode(), "blocks", name)
-    found = list(objects.each(("blocks", name) for name in names))
+    found = list(objects.each((("blocks", name) for name in names), MOST))
     assert found == [(("blocks", name), name.encode()) for name in names[::2]]
+
+
+def test_of_an_object_that_is_too_large_nothing_is_read(objects):
+    objects.put(b"x" * 100, "blocks", "a.json")
+    assert objects.get("blocks", "a.json", most=100) == b"x" * 100
+    with pytest.raises(TooLargeError, match="has 100 bytes, of 99 at most") as error:
+        objects.get("blocks", "a.json", most=99)
+    assert objects.address("blocks", "a.json") in str(error.value)
+
+
+def test_a_large_object_stands_in_its_place_and_one_that_is_too_large_as_the_error(url, tmp_path):
+    objects = Objects(url)
+    sizes = {"a": 5, "b": SMALL + 1, "c": 10 << 30, "d": SMALL, "e": SMALL + 2}
+    for name, size in sizes.items():
+        objects.put(b"", "trials", name)
+        with (tmp_path / "shared" / "trials" / name).open("wb") as file:
+            file.truncate(size)
+    found = list(objects.each((("trials", name) for name in sizes), 2 * SMALL))
+    assert [name for (_, name), _ in found] == list(sizes)
+    assert isinstance(dict(found)["trials", "c"], TooLargeError)
+    assert all(
+        len(content) == sizes[name] for (_, name), content in found if isinstance(content, bytes)
+    )
+
+
+def test_large_objects_are_held_one_at_a_time(url, monkeypatch):
+    objects = Objects(url)
+    for name in "abc":
+        objects.put(name.encode() * (SMALL + 1), "trials", name)
+    asked = []
+    get = Objects.get
+
+    def watched(self, *parts, most):
+        content = get(self, *parts, most=most)
+        asked.append(parts[1])
+        return content
+
+    monkeypatch.setattr(Objects, "get", watched)
+    for number, _ in enumerate(objects.each((("trials", name) for name in "abc"), 2 * SMALL)):
+        assert asked == list("abc")[: number + 1]
 
 
 def test_a_version_changes_with_the_content(objects):
@@ -48,7 +90,7 @@ def test_a_version_changes_with_the_content(objects):
 def test_only_the_first_writes_a_new_object(objects):
     assert objects.put_new(b"mine", "claims", "a.json")
     assert not objects.put_new(b"yours", "claims", "a.json")
-    assert objects.get("claims", "a.json") == b"mine"
+    assert objects.get("claims", "a.json", most=MOST) == b"mine"
 
 
 def test_a_folder_that_cannot_be_written_is_named(url, tmp_path):
@@ -73,7 +115,7 @@ def test_a_folders_url_is_decoded(tmp_path):
     Objects(folder.as_uri()).put(b"one", "trials", "a.zip")
     assert (folder / "trials" / "a.zip").read_bytes() == b"one"
     there = Objects(folder.as_uri().replace("file://", "file://localhost"), make=False)
-    assert there.get("trials", "a.zip") == b"one"
+    assert there.get("trials", "a.zip", most=MOST) == b"one"
 
 
 @pytest.mark.parametrize("url", ["file://folder", "file://folder/below"])

@@ -9,7 +9,7 @@ from harness.matrix.ablation import Ablation
 from harness.matrix.references import name_of
 from harness.sharing.objects import Objects
 from harness.sharing.preview import preview
-from tests.sharing.test_exchange import _better, _change
+from tests.sharing.test_exchange import MOST, _better, _change
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_records_of_both_are_read(two, url, tmp_path):
 def test_what_cannot_be_believed_is_named_and_does_not_count(two, url, tmp_path):
     ablation, others, _, second = two
     others.push_trials()
-    forged = _change(others.objects.get("trials", f"{second}.zip"), tmp_path, _better)
+    forged = _change(others.objects.get("trials", f"{second}.zip", most=MOST), tmp_path, _better)
     others.objects.put(forged, "trials", f"{second}.zip")
     (tmp_path / "scratch").mkdir()
     seen, refused = preview(ablation, Objects(url), tmp_path / "scratch")
