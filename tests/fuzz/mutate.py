@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import re
+import struct
 import sys
 import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,6 +42,13 @@ _VALUES: tuple[Any, ...] = (
 )  # fmt: skip
 _OPENERS = (b"[", b'{"a":', b"(", b"{", b"<", b"a<b(", b"-", b"not ", b"a.", b"[[", b"if x:\n ")
 _NUMBER = re.compile(rb"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+
+
+_UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, LookupError, ValueError,
+    OSError, RuntimeError, NotImplementedError, OverflowError, MemoryError,
+)  # fmt: skip
+"""What a damaged archive that is damaged further can raise."""
 
 
 def mutate_bytes(random: Random, content: bytes, others: Sequence[bytes]) -> bytes:
@@ -199,8 +209,9 @@ def mutate_zip(random: Random, content: bytes, others: Sequence[bytes]) -> bytes
         return mutate_bytes(random, content, others)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = {name: archive.read(name) for name in archive.namelist()}
-    except (zipfile.BadZipFile, ValueError, OSError, RuntimeError, NotImplementedError):
+            found = [one for one in archive.infolist() if one.file_size <= MOST]
+            members = {one.filename: archive.read(one) for one in found}
+    except _UNREADABLE:
         return mutate_bytes(random, content, others)
     if not members:
         return content

@@ -103,17 +103,16 @@ def _environment(folder: Path) -> Prepared:
     path = folder / "variables"
 
     def read() -> None:
-        before = dict(os.environ)
+        lines = [line.partition("=") for line in _text(path).split("\n")]
+        # No process can be given other names and values than these.
+        given = {name: value for name, _, value in lines if name and "\0" not in name + value}
+        real = os.environ
+        # The C library never gives memory back that a variable has had.
+        os.environ = {**real, **given}  # type: ignore[assignment] # noqa: B003
         try:
-            for line in _text(path).split("\n"):
-                name, _, value = line.partition("=")
-                # No process can be given other names and values than these.
-                if name and "\0" not in line:
-                    os.environ[name] = value
             _settings({})
         finally:
-            os.environ.clear()
-            os.environ.update(before)
+            os.environ = real  # noqa: B003
 
     return one_file(path, _ENVIRONMENT, read)
 
