@@ -95,6 +95,10 @@ class Objects:
             StoreError: if it cannot be read.
         """
         with self._told(*parts):
+            # In a folder, what is no file is not listed either; a pipe would be waited for.
+            folder = self._store.prefix if isinstance(self._store, LocalStore) else None
+            if folder is not None and not Path(folder, *parts).is_file():
+                return None
             try:
                 found = obstore.get(self._store, "/".join(parts))
             except FileNotFoundError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from harness.errors import StoreError, UsageError
@@ -45,6 +47,19 @@ def test_of_an_object_that_is_too_large_nothing_is_read(objects):
     with pytest.raises(TooLargeError, match="has 100 bytes, of 99 at most") as error:
         objects.get("blocks", "a.json", most=99)
     assert objects.address("blocks", "a.json") in str(error.value)
+
+
+def test_what_is_no_file_is_no_object(url, tmp_path):
+    objects = Objects(url)
+    objects.put(b"one", "trials", "a.zip")
+    folder = tmp_path / "shared" / "trials"
+    os.mkfifo(folder / "pipe.zip")
+    (folder / "folder.zip").mkdir()
+    (folder / "nowhere.zip").symlink_to("nowhere")
+    (folder / "zeros.zip").symlink_to("/dev/zero")
+    assert list(objects.versions("trials")) == ["a.zip"]
+    for name in ("pipe.zip", "folder.zip", "nowhere.zip", "zeros.zip"):
+        assert objects.get("trials", name, most=MOST) is None
 
 
 def test_a_large_object_stands_in_its_place_and_one_that_is_too_large_as_the_error(url, tmp_path):
