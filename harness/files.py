@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
 import shutil
+import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +53,20 @@ def write_json(path: Path, value: Any) -> None:
     write_whole(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
 
 
+def size_of(path: Path) -> int:
+    """Bytes of a plain file.
+
+    Raises:
+        OSError: if there is none, or it is a folder, or what may never end: a pipe, a device.
+    """
+    found = path.stat()
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "is no plain file", str(path))
+    return found.st_size
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file of at most 64 MiB.
 
@@ -58,7 +74,7 @@ def read_json(path: Path) -> Any:
         DataError: if the file is missing, too large or not JSON; names file, line and column.
     """
     try:
-        if path.stat().st_size > MAX_JSON_BYTES:
+        if size_of(path) > MAX_JSON_BYTES:
             raise DataError.at(path, f"larger than {MAX_JSON_BYTES >> 20} MiB")
         return json.loads(path.read_bytes())
     except OSError as error:

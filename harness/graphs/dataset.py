@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import DataError, first_problem
-from harness.files import folder_written_whole, read_json, write_json
+from harness.files import folder_written_whole, read_json, size_of, write_json
 from harness.seal import sealed, unsealed
 
 if TYPE_CHECKING:
@@ -260,6 +260,7 @@ def _load(path: Path) -> NDArray[np.generic]:
         with warnings.catch_warnings():
             # numpy warns of the old headers that a damaged one can look like.
             warnings.simplefilter("ignore")
+            size_of(path)
             mapped = np.load(path, mmap_mode="r", allow_pickle=False)
     except _NO_ARRAY as error:
         raise DataError.at(path, f"cannot be opened as a plain array: {error}") from error

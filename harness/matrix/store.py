@@ -26,7 +26,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import DataError, StoreError, sentence_of
-from harness.files import folder_written_whole, read_json, write_json, write_whole
+from harness.files import folder_written_whole, read_json, size_of, write_json, write_whole
 from harness.hardware import Hardware
 from harness.matrix.arrays import MAX_BYTES, read_arrays
 from harness.matrix.records import Failure, checked
@@ -297,7 +297,7 @@ _ANEW = "delete it; it is measured again when it is needed"
 
 
 def _checked(path: Path, digest: str) -> bytes:
-    if path.stat().st_size > MAX_GATE_BYTES:
+    if size_of(path) > MAX_GATE_BYTES:
         raise ValueError("larger than 1 GiB")
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != digest:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from harness.errors import DataError, first_problem
-from harness.files import write_whole
+from harness.files import size_of, write_whole
 from harness.result import EpochRecord
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def read_history(path: Path) -> tuple[EpochRecord, ...]:
         DataError: naming line and field of what does not belong, or if the file is too large.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
+        if size_of(path) > MAX_BYTES:
             raise DataError.at(path, f"larger than {MAX_BYTES >> 20} MiB")
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -11,7 +11,8 @@
 | tar bombs | nothing opens tar archives: `test_untrusted.py` looks for it |
 | paths that lead out of archives and folders | `test_members.py`, `matrix/test_inside.py`, \
 `graphs/test_dataset.py`, `matrix/test_attacks.py` |
-| symbolic links, pipes | `test_members.py`, `test_inside.py`, `test_merge.py`, `test_attacks.py` |
+| symbolic links, pipes | here; `sharing/test_objects.py`, `test_members.py`, `test_inside.py`, \
+`test_merge.py`, `test_attacks.py` |
 | invalid UTF-8 | here (histories); `test_records.py`, `cli/test_bad_inputs.py` |
 | NaN, infinities, huge numbers | here; `test_records.py`, `test_selection.py`, \
 `test_config.py`, `tuning/test_space.py` |
@@ -29,8 +30,11 @@ from __future__ import annotations
 import io
 import json
 import lzma
+import os
+import re
 import tracemalloc
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,7 +44,10 @@ from harness.graphs.dataset import open_folder, save
 from harness.graphs.sources import make_source, records, silent
 from harness.matrix.store import GateScores
 from harness.matrix.stored import open_stored
+from harness.report.formats import Format
+from harness.report.frames import load
 from harness.report.summary import summarise
+from harness.report.write import to_text
 from harness.selection import Selection
 from harness.testing import planted_graphs
 from harness.training.history import read_history
@@ -192,6 +199,33 @@ def test_a_report_on_a_damaged_record_names_its_file(store, part, content):
         path.write_text(content, "utf-8", "surrogatepass")
     with pytest.raises(HarnessError, match=rf"{part}/.*\.json"):
         summarise(open_stored(store))
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("pattern", [
+    "out/plan.json", "out/trials/*/result.json", "out/trials/*/gate.npz", "out/blocks/*",
+    "out/trials/*/metrics_history.csv", "out/references/*", "data/info.json", "data/label.npy",
+])  # fmt: skip
+@pytest.mark.parametrize("what", ["a pipe", "zeros without an end", "a folder"])
+def test_for_what_is_no_file_nobody_waits(store, tmp_path, pattern, what):
+    for path in tmp_path.glob(pattern):
+        path.unlink()
+        if what == "a pipe":
+            os.mkfifo(path)
+        elif what == "a folder":
+            path.mkdir()
+        else:
+            path.symlink_to("/dev/zero")
+    place = Path(pattern)
+    named = place.parent.name if place.name == "*" else place.name
+    with pytest.raises(HarnessError, match=re.escape(named)):
+        _read_all(store)
+
+
+def _read_all(store):
+    judge = open_stored(store)
+    to_text(judge, summarise(judge), Format.HTML)
+    load(store, "epoch")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from harness.errors import DataError
+from harness.files import size_of
 from harness.graphs.sources.broken import Broken
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def read_groups(path: Path, counts: Counter[str], *, strict: bool) -> Mapping[st
     broken = Broken(own, strict=strict)
     found: dict[str, GroupRow] = {}
     try:
-        if path.stat().st_size > MAX_BYTES:
+        if size_of(path) > MAX_BYTES:
             raise DataError.at(path, f"larger than {MAX_BYTES >> 30} GiB")
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             reader = csv.DictReader(_lines(file, path))
