@@ -6,6 +6,7 @@ import dataclasses
 import os
 import pickle
 import random
+import zipfile
 
 import numpy as np
 import pytest
@@ -169,6 +170,28 @@ def test_a_damaged_file_is_refused_wherever_it_is_cut_or_changed(trained):
         path.write_bytes(np.random.default_rng(length).bytes(length))
         with pytest.raises(DataError):
             checkpoint.load(path)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA],
+    ids=["deflate", "bz2", "lzma"],
+)
+def test_a_compressed_one_is_none_of_ours_and_is_not_unpacked(trained, way):
+    _, folder = trained
+    path = folder / checkpoint.LAST
+    with zipfile.ZipFile(path) as archive:
+        records = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", way) as archive:
+        for name, content in records.items():
+            archive.writestr(name, content)
+    whole, draw = path.read_bytes(), random.Random(0)
+    for _ in range(100):
+        with pytest.raises(DataError, match=r"last\.pt: is (damaged|no readable checkpoint)"):
+            checkpoint.load(path)
+        damaged = bytearray(whole)
+        damaged[draw.randrange(len(whole))] ^= 1 << draw.randrange(8)
+        path.write_bytes(damaged)
 
 
 def test_a_missing_file_is_named(tmp_path):

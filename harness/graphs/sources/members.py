@@ -34,6 +34,9 @@ _ZIP_ERRORS = (
     OSError, ValueError,
 )  # fmt: skip
 
+_WAYS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+"""Of compression. LZMA's decoder takes as much memory as the archive declares, up to 4 GiB."""
+
 
 @dataclass(frozen=True)
 class Member:
@@ -129,12 +132,18 @@ def _file_reader(file: Path) -> Callable[[], bytes]:
 def _entry_reader(
     path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo
 ) -> Callable[[], bytes]:
+    where = f"{path}, {entry.filename}"
+
     def read() -> bytes:
+        if entry.compress_type not in _WAYS:
+            raise DataError.at(
+                where, "the file is compressed in a way that is not read",
+                mend="make the archive anew: zip's own way is deflate",
+            )  # fmt: skip
         try:
             with archive.open(entry) as stream:
                 content = stream.read(MAX_TEXT_BYTES + 1)
         except _ZIP_ERRORS as error:
-            where = f"{path}, {entry.filename}"
             raise DataError.at(where, "the file cannot be unpacked", mend=str(error)) from error
         return _bounded(content)
 

@@ -93,6 +93,22 @@ def test_a_bomb_is_no_more_than_a_file_that_is_too_large(tmp_path):
         found[0].read()
 
 
+@pytest.mark.parametrize("way", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_the_usual_ways_of_compression_are_read(tmp_path, way):
+    with zipfile.ZipFile(tmp_path / "code.zip", "w", way) as archive:
+        archive.writestr("a.c", b"int x;" * 100)
+    assert contents(tmp_path / "code.zip") == {"a.c": b"int x;" * 100}
+
+
+def test_an_archive_cannot_declare_how_much_memory_its_decoder_takes(tmp_path):
+    path = tmp_path / "code.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a.c", b"int x;" * 100)
+    with pytest.raises(DataError, match="compressed in a way that is not read") as error:
+        contents(path)
+    assert error.value.where == f"{path}, a.c"
+
+
 def test_an_archive_that_declares_too_much_is_refused(tmp_path, monkeypatch):
     archive = make_zip(
         tmp_path / "all.zip", {"a.c": b"x" * 60, "b.c": b"x" * 60, "c.txt": b"x" * 99}
