@@ -23,8 +23,8 @@ INSTRUMENTED = (
     "zipfile", "csv",
 )  # fmt: skip
 COMPILED = (
-    "harness.compiled", "harness.graphs.joining", "harness.graphs.folds", "harness.models.pooling",
-    "harness.models.activation", "harness.models.attention",
+    "harness.compiled", "harness.graphs.folds", "harness.graphs.joining",
+    "harness.models.attention", "harness.models.loops",
 )  # fmt: skip
 """What numba compiles cannot be instrumented."""
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import time
+from pathlib import Path
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import harness
 from harness.errors import DataError
 from harness.graphs.sources import code_folder, devign, sven
 from tests.fuzz.__main__ import fuzz, main
 from tests.fuzz.child import Child
+from tests.fuzz.guided import COMPILED
 from tests.fuzz.mutate import (
     MOST,
     mutate_bytes,
@@ -123,3 +127,16 @@ def test_a_target_that_is_none_is_named(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         main()
     assert "no target nothing; there are selection" in capsys.readouterr().err
+
+
+def test_no_compiled_module_is_instrumented():
+    """What numba compiles and atheris has written into ends every guided target that trains."""
+    root = Path(harness.__file__).parent
+    compiled = {
+        ".".join(("harness", *file.relative_to(root).with_suffix("").parts))
+        for file in root.rglob("*.py")
+        if re.search(
+            r"^from (harness\.compiled|numba) import", file.read_text("utf-8"), re.MULTILINE
+        )
+    }
+    assert set(COMPILED) == compiled | {"harness.compiled"}
