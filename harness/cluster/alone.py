@@ -120,7 +120,7 @@ class NodeAlone:
         while True:
             try:
                 limit = _VISITS * self._order.timeout + _OPENING
-                block, problem = ray.get(self._actor.block.remote(order), timeout=limit)
+                block, problem = self._cluster.answer(self._actor.block.remote(order), limit)
             except RayError as error:
                 self._open_again(error)
                 continue
@@ -139,7 +139,7 @@ class NodeAlone:
             self._actor = actor.remote()
             try:
                 # Whoever else has tasks on the node is waited for.
-                problem = ray.get(self._actor.open.remote(self._order))
+                problem = self._cluster.answer(self._actor.open.remote(self._order))
             except RayError as error:
                 self._count_lost(error)
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 import time
@@ -10,8 +11,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import GetTimeoutError, RayError
 
+from harness.cluster.held import Held
 from harness.cluster.needs import living, on_node
 from harness.cluster.node import look_at
 from harness.errors import UsageError
@@ -25,6 +27,7 @@ LOOK: Final = 5.0
 """Seconds between two looks at which nodes there are."""
 
 _FIRST_LOOK: Final = 120.0
+_STEP: Final = 0.5
 _ANSWER: Final = 10.0
 _PORTS: Final = 65535
 _MEND: Final = "start one with: ray start --head; on other machines: ray start --address=HEAD:6379"
@@ -44,6 +47,7 @@ def connected(address: str, threads: int) -> Iterator[Cluster]:
     _check_that_it_answers(address)
     # A trial's own messages come back with its failure; Ray's would break the table.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    held = Held()
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RayError, ValueError, RuntimeError, OSError) as error:
@@ -52,7 +56,8 @@ def connected(address: str, threads: int) -> Iterator[Cluster]:
             f"no Ray cluster answers: {told}", where=f"--address {address}", mend=_MEND
         ) from error
     try:
-        yield Cluster(threads)
+        with held.holding() as let_through:
+            yield Cluster(threads, let_through=let_through)
     finally:
         ray.shutdown()
 
@@ -82,11 +87,16 @@ class Cluster:
     Args:
         threads: of a trial.
         clock: seconds that only go forward.
+        let_through: lets signals through that were held back.
     """
 
-    def __init__(self, threads: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, threads: int, clock: Callable[[], float] = time.monotonic,
+        let_through: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
         self.threads = threads
         self._clock = clock
+        self.let_through = let_through
         self._looked = -LOOK
         self._nodes: list[Node] = []
         self._cpus: dict[str, str] = {}
@@ -94,11 +104,27 @@ class Cluster:
 
     def nodes(self) -> list[Node]:
         """Nodes that take tasks, as of a few seconds ago."""
+        self.let_through()
         now = self._clock()
         if now - self._looked >= LOOK:
             self._looked = now
             self._nodes = self._look(0.0)
         return self._nodes
+
+    def answer(self, task: ray.ObjectRef[Any], seconds: float = math.inf) -> Any:
+        """What a task gives, as ``ray.get``, while signals are let through.
+
+        Raises:
+            GetTimeoutError: if it takes longer.
+            RayError: if it fails.
+        """
+        end = self._clock() + seconds
+        while not ray.wait([task], timeout=_STEP)[0]:
+            self.let_through()
+            if self._clock() > end:
+                raise GetTimeoutError(f"no answer in {seconds:.0f} s")
+        self.let_through()
+        return ray.get(task)
 
     def look_again(self) -> None:
         """Look at the nodes when they are asked for next, however soon."""
@@ -151,9 +177,10 @@ class Cluster:
 
     def _hear(self, seconds: float) -> None:
         """Take in what they answer, waiting at most so long."""
-        asked = list(self._asked.values())
-        if asked and seconds:
-            ray.wait(asked, num_returns=len(asked), timeout=seconds)
+        left, end = list(self._asked.values()), self._clock() + seconds
+        while left and self._clock() < end:
+            _, left = ray.wait(left, num_returns=len(left), timeout=_STEP)
+            self.let_through()
         for node, answer in list(self._asked.items()):
             if not ray.wait([answer], timeout=0)[0]:
                 continue

@@ -136,6 +136,7 @@ class RayExecutor:
         else:
             ready = []
             time.sleep(seconds)
+        self._cluster.let_through()
         outcomes = [self._hear(tasks[task]) for task in ready]
         outcomes += [self._give_up_waiting(one) for one in list(self._running.values())]
         return [outcome for outcome in outcomes if outcome is not None]

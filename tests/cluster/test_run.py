@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -82,6 +83,20 @@ def test_a_driver_is_killed_and_started_again_and_says_what_one_machine_says(nod
     assert len(both) >= 6
     assert all(ray[key] == local[key] for key in both)
     assert _verdict(folder, "ray") == _verdict(folder, "local")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_driver_that_is_told_to_stop_says_so_and_ends(nodes, folder, number):
+    with _start(folder, "ray", "--executor", "ray", "--address", nodes.address) as driver:
+        end = time.monotonic() + 120
+        while not _finished(folder, "ray") and driver.poll() is None and time.monotonic() < end:
+            time.sleep(0.2)
+        driver.send_signal(number)
+        out, said = driver.communicate(timeout=60)
+    assert driver.returncode == 128 + number, said
+    assert "stopped; what is finished is kept" in said
+    assert not re.search("Traceback|received at time", out + said)
 
 
 @pytest.mark.parametrize(
