@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from harness.errors import DataError, UsageError
-from harness.files import write_whole
+from harness.files import size_of, write_whole
 from harness.result import EpochRecord
 from harness.training.configuration import SCHEMA, configuration, differences
 
@@ -123,15 +123,15 @@ def load(path: Path) -> dict[str, Any]:
         DamagedCheckpointError: if the file is missing, too large or damaged, holds objects, or is
             of another format.
     """
-    damaged = _damaged_record(path)
-    if damaged:
-        what = f"is damaged: {damaged} is not what was written"
-        raise DamagedCheckpointError.at(path, what, mend=_MEND)
     try:
-        if path.stat().st_size > MOST_BYTES:
+        if size_of(path) > MOST_BYTES:
             raise DamagedCheckpointError.at(
                 path, f"is larger than {MOST_BYTES >> 30} GiB", mend=_MEND
             )
+        damaged = _damaged_record(path)
+        if damaged:
+            what = f"is damaged: {damaged} is not what was written"
+            raise DamagedCheckpointError.at(path, what, mend=_MEND)
         with warnings.catch_warnings():
             # torch warns of what foreign files hold; the error below says more.
             warnings.simplefilter("ignore")

@@ -194,6 +194,13 @@ def test_a_compressed_one_is_none_of_ours_and_is_not_unpacked(trained, way):
         path.write_bytes(damaged)
 
 
+@pytest.mark.timeout(60)
+def test_for_a_pipe_nobody_waits(tmp_path):
+    os.mkfifo(tmp_path / "last.pt")
+    with pytest.raises(DataError, match=r"last\.pt: is no readable checkpoint"):
+        checkpoint.load(tmp_path / "last.pt")
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"last\.pt: is no readable checkpoint"):
         checkpoint.load(tmp_path / "last.pt")
