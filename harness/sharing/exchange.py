@@ -33,7 +33,7 @@ from harness.matrix.planned import PLAN_FILE
 from harness.matrix.received import read_trial
 from harness.sharing.bundle import MOST_BYTES, pack, pack_work, unpack
 from harness.sharing.index import ENDING, TRIALS, Index
-from harness.sharing.objects import TooLargeError
+from harness.sharing.objects import whole
 from harness.training.checkpoint import LAST
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from harness.matrix.received import Truth
     from harness.matrix.spec import TrialSpec
     from harness.matrix.store import Store
-    from harness.sharing.objects import Objects
+    from harness.sharing.objects import Objects, TooLargeError
 
 PLANS: Final = "plans"
 WORK: Final = "work"
@@ -104,9 +104,7 @@ class Exchange:
         """
         where = self.objects.address(TRIALS, key + ENDING)
         try:
-            if isinstance(content, TooLargeError):
-                raise content
-            files = checked_trial(self.plan.trials[key], self._truth, content, where)
+            files = checked_trial(self.plan.trials[key], self._truth, whole(content), where)
         except StoreError as error:
             self.refused[key] = str(error)
             return False
@@ -151,17 +149,16 @@ class Exchange:
                 name = file.removesuffix(".json")
                 if part == FAILURES and self.store.finished(name):
                     continue
-                if isinstance(content, TooLargeError):
-                    self.refused[f"{part}/{name}"] = str(content)
-                    continue
-                self._sent[part, name] = content
-                write_whole(Path(scratch) / part / f"{name}.json", content)
-                self._take_record(Path(scratch), part, name)
+                self._take_record(Path(scratch), part, name, content)
 
-    def _take_record(self, scratch: Path, part: str, name: str) -> None:
+    def _take_record(
+        self, scratch: Path, part: str, name: str, content: bytes | TooLargeError
+    ) -> None:
         ours = Inside(self.store.root)
         stores = [Inside(scratch), *([ours] if self.store.root.is_dir() else [])]
         try:
+            self._sent[part, name] = whole(content)
+            write_whole(scratch / part / f"{name}.json", self._sent[part, name])
             best = best_record(stores, self.plan, part, name)
         except StoreError as error:
             # Our copy is gone when somebody reads this; the object is there.
@@ -229,9 +226,7 @@ class Exchange:
         if content is None:
             return False
         try:
-            if isinstance(content, TooLargeError):
-                raise content
-            unpack(content, work, self.objects.address(WORK, key + ENDING))
+            unpack(whole(content), work, self.objects.address(WORK, key + ENDING))
         except StoreError as error:
             self.refused[f"{WORK}/{key}"] = str(error)
             return False

@@ -15,7 +15,7 @@ from harness.matrix.received import read_plan
 from harness.sharing.bundle import MOST_BYTES, unpack
 from harness.sharing.exchange import PLANS, record_places
 from harness.sharing.index import ENDING, TRIALS
-from harness.sharing.objects import Objects, TooLargeError
+from harness.sharing.objects import Objects, whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,20 +45,20 @@ def mirror(url: str, data_root: Path) -> list[Path]:
     """
     objects = Objects(url, make=False)
     names = sorted(name for name in objects.versions(PLANS) if _NAME.match(name))
-    if not names:
-        raise UsageError(
-            "there is no plan in it", where=objects.address(PLANS),
-            mend="run first: ablate run --share URL",
-        )  # fmt: skip
     folders = []
     for (_, name), content in objects.each(((PLANS, one) for one in names), MAX_JSON_BYTES):
         folder = data_root.parent / FOLDER / _name_of(objects.url) / name.removesuffix(".json")
-        write_whole(folder / PLAN_FILE, _no_larger(content))
+        write_whole(folder / PLAN_FILE, whole(content))
         plan = read_plan(Inside(folder))
         if plan is not None:
             _fetch_trials(objects, folder / TRIALS, plan)
             _fetch_records(objects, folder, plan)
             folders.append(folder)
+    if not folders:
+        raise UsageError(
+            "there is no plan in it", where=objects.address(PLANS),
+            mend="run first: ablate run --share URL",
+        )  # fmt: skip
     return folders
 
 
@@ -85,18 +85,12 @@ def _fetch_trials(objects: Objects, folder: Path, plan: Plan) -> None:
     bundles = objects.each(((TRIALS, key + ENDING) for key in new), MOST_BYTES)
     for (_, name), content in bundles:
         with folder_written_whole(folder / name.removesuffix(ENDING)) as draft:
-            unpack(_no_larger(content), draft, objects.address(TRIALS, name))
+            unpack(whole(content), draft, objects.address(TRIALS, name))
 
 
 def _fetch_records(objects: Objects, folder: Path, plan: Plan) -> None:
     for place, content in objects.each(record_places(objects, plan), MAX_JSON_BYTES):
-        write_whole(folder.joinpath(*place), _no_larger(content))
-
-
-def _no_larger(content: bytes | TooLargeError) -> bytes:
-    if isinstance(content, TooLargeError):
-        raise content
-    return content
+        write_whole(folder.joinpath(*place), whole(content))
 
 
 def _name_of(url: str) -> str:

@@ -49,6 +49,17 @@ class TooLargeError(StoreError):
     """An object has more bytes than what it should be can have."""
 
 
+def whole(found: bytes | TooLargeError) -> bytes:
+    """The content of an object that `Objects.each` found.
+
+    Raises:
+        TooLargeError: if that is what it found.
+    """
+    if isinstance(found, TooLargeError):
+        raise found
+    return found
+
+
 class Objects:
     """The objects below a URL.
 
@@ -143,11 +154,10 @@ class Objects:
         while some := list(islice(left, AT_ONCE)):
             contents = self.get_all(some, min(SMALL, most))
             for place, content in zip(some, contents, strict=True):
-                whole = content
-                if isinstance(content, TooLargeError):
-                    whole = self._bounded(place, most)
-                if whole is not None:
-                    yield place, whole
+                large = isinstance(content, TooLargeError)
+                found = self._bounded(place, most) if large else content
+                if found is not None:
+                    yield place, found
 
     def _bounded(self, parts: Sequence[str], most: int) -> bytes | TooLargeError | None:
         try:

@@ -99,6 +99,15 @@ def test_what_is_too_large_below_a_url_is_said(run, url, tmp_path, part):
     assert path.name in str(error.value)
 
 
+def test_a_plan_that_goes_while_it_is_fetched_is_as_one_that_was_never_there(
+    run, url, tmp_path, monkeypatch
+):
+    run("one")
+    monkeypatch.setattr(Objects, "get", lambda *_, **__: None)
+    with pytest.raises(UsageError, match="there is no plan in it"):
+        checked_mirror(url, tmp_path / "data")
+
+
 def test_an_empty_place_is_said(url, tmp_path):
     with pytest.raises(UsageError, match="there is no such folder"):
         mirror(url, tmp_path / "data")
