@@ -119,12 +119,13 @@ class Cluster:
             RayError: if it fails.
         """
         end = self._clock() + seconds
-        while not ray.wait([task], timeout=_STEP)[0]:
+        while True:
+            ready, _ = ray.wait([task], timeout=_STEP)
             self.let_through()
+            if ready:
+                return ray.get(task)
             if self._clock() > end:
                 raise GetTimeoutError(f"no answer in {seconds:.0f} s")
-        self.let_through()
-        return ray.get(task)
 
     def look_again(self) -> None:
         """Look at the nodes when they are asked for next, however soon."""

@@ -6,7 +6,6 @@ archive declares, so a bound on what is declared is a bound on what is read.
 
 from __future__ import annotations
 
-import lzma
 import os
 import stat
 import zipfile
@@ -30,8 +29,8 @@ MAX_TOTAL_BYTES = 8 << 30
 LINK = "links: not followed"
 UNSAFE = "names: lead out of the archive"
 _ZIP_ERRORS = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError,
-    OSError, ValueError,
+    zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError,
+    ValueError,
 )  # fmt: skip
 
 _WAYS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
